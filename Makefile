@@ -1,0 +1,38 @@
+# The few commands of this project; CI calls the same ones.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PHOTO := demo_output/coffee.png
+
+.PHONY: setup demo test test-all check bench clean
+
+setup: $(VENV)/.installed  ## a virtual environment with everything
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	# The exact version is a CPU build; a looser request would pull gigabytes of CUDA.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: setup  ## masks of a real photo from a point, a box, a mask and several points
+	$(BIN)/python examples/demo.py demo_output
+
+test: setup  ## the fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup  ## the fast and the slow tests
+	$(BIN)/python -m pytest
+
+check: setup  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## speed of the default model on this machine, side by side with what is installed
+	$(BIN)/python benchmarks/bench_predict.py
+	$(BIN)/python benchmarks/bench_import_time.py
+
+clean:
+	rm -rf $(VENV) demo_output build dist

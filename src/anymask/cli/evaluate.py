@@ -1,0 +1,161 @@
+"""`anymask evaluate`: how good a model is on folders of photographs with masks."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anymask.dataset.coco_folder import LabelledImage
+    from anymask.evaluation.protocol import EvalRow, Predictor, SetScores
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to `parser`."""
+    add = parser.add_argument
+    add("suite", choices=("points", "boxes"), help="prompts to evaluate: clicks or tight boxes")
+    add(
+        "data",
+        nargs="+",
+        metavar="DATA",
+        help="a set (images/ and masks.json.gz) or a folder of sets",
+    )
+    add("--model", metavar="NAME_OR_PATH", help="a known model or a checkpoint (default: built in)")
+    add(
+        "--output", default="evaluation", metavar="DIR", help="folder for the results (%(default)s)"
+    )
+    add("--max-images", type=int, metavar="N", help="images of a set at most, drawn by the seed")
+    add("--max-masks-per-image", type=int, metavar="N", help="masks of an image at most")
+    add("--max-masks", type=int, metavar="N", help="masks of a set at most, by whole images")
+    add("--noc", action="store_true", help="points: count clicks to IoU 0.85 and 0.90, up to 20")
+    add(
+        "--first-point",
+        choices=("center", "random"),
+        default="center",
+        help="points: first click in the middle of the mask or anywhere on it (%(default)s)",
+    )
+    add("--no-grabcut", action="store_true", help="boxes: leave out the slow GrabCut baseline")
+    add("--seed", type=int, default=0, help="draws images, masks and intervals (%(default)s)")
+    add("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
+    add("--json", action="store_true", help="print the rows as JSON lines, not as a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, write rows.jsonl, report.md and plot.png into the output folder, return 0.
+
+    Raises:
+        AnymaskError: the data, the model or the output folder cannot be used, or an optional
+            package is missing; found before the slow part where possible.
+    """
+    _check_request(args)
+    from anymask.inference.loading import load_predictor
+
+    from anymask.evaluation.protocol import rows_to_json_lines
+    from anymask.evaluation.report import format_tables
+    from anymask.evaluation.sampling import SampleLimits, select_masks
+    from anymask.evaluation.summary import summarise
+
+    limits = SampleLimits(
+        max_images=args.max_images,
+        max_masks_per_image=args.max_masks_per_image,
+        max_masks=args.max_masks,
+    )
+    sets = {
+        name: select_masks(images, limits, seed=args.seed)
+        for name, images in _read_sets(args.data).items()
+    }
+    output = _make_folder(args.output)
+    predictor = load_predictor(args.model, args.device)
+    scores = [_evaluate_set(args, predictor, name, images) for name, images in sets.items()]
+    rows = summarise(scores, seed=args.seed)
+    _write_results(args, output, rows)
+    sys.stdout.write(rows_to_json_lines(rows) if args.json else format_tables(rows))
+    return 0
+
+
+def _check_request(args: argparse.Namespace) -> None:
+    from anymask.core.errors import InvalidInputError, MissingExtraError
+
+    if args.seed < 0:
+        raise InvalidInputError(f"--seed must be 0 or more, got {args.seed}. Choose another.")
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "eval")
+    if args.suite == "boxes" and not args.no_grabcut and find_spec("cv2") is None:
+        raise MissingExtraError("opencv-python-headless", "eval")
+
+
+def _read_sets(folders: Sequence[str]) -> "dict[str, tuple[LabelledImage, ...]]":
+    from anymask.core.errors import InvalidInputError
+    from anymask.dataset.coco_folder import find_sets, read_coco_folder
+
+    paths: dict[str, Path] = {}
+    for folder in folders:
+        for name, path in find_sets(folder).items():
+            if name in paths:
+                raise InvalidInputError(
+                    f"sets must have different names, got {paths[name]} and {path}. "
+                    "Rename one folder or evaluate them apart."
+                )
+            paths[name] = path
+    return {name: read_coco_folder(path) for name, path in paths.items()}
+
+
+def _evaluate_set(
+    args: argparse.Namespace,
+    predictor: "Predictor",
+    name: str,
+    images: "Sequence[LabelledImage]",
+) -> "SetScores":
+    from tqdm import tqdm
+
+    from anymask.evaluation.box_to_mask import evaluate_boxes
+    from anymask.evaluation.grabcut import GrabCut
+    from anymask.evaluation.point_to_mask import evaluate_points
+
+    progress: Iterable[LabelledImage] = tqdm(images, desc=name, unit="image", disable=None)
+    if args.suite == "points":
+        return evaluate_points(
+            predictor,
+            name,
+            progress,
+            with_noc=args.noc,
+            first_point=args.first_point,
+            seed=args.seed,
+        )
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    grabcut = None if args.no_grabcut else GrabCut(cache_folder=cache / "anymask" / "grabcut")
+    return evaluate_boxes(predictor, name, progress, grabcut=grabcut)
+
+
+def _make_folder(path: str) -> Path:
+    from anymask.core.errors import OutputError
+
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"--output {folder} could not be made: {error.strerror}. Choose another folder."
+        ) from None
+    return folder
+
+
+def _write_results(args: argparse.Namespace, output: Path, rows: "Sequence[EvalRow]") -> None:
+    from anymask.core.files import write_bytes
+    from anymask.evaluation.plot import plot_rows
+    from anymask.evaluation.protocol import rows_to_json_lines
+    from anymask.evaluation.report import format_report
+
+    model = args.model or "the built-in model"
+    settings = ", ".join(
+        f"{name}={getattr(args, name)}"
+        for name in ("max_images", "max_masks_per_image", "max_masks", "first_point", "seed")
+        if getattr(args, name) is not None
+    )
+    report = format_report(rows, model=model, settings=settings)
+    write_bytes(output / "rows.jsonl", rows_to_json_lines(rows).encode())
+    write_bytes(output / "plot.png", plot_rows(rows, title=model))
+    write_bytes(output / "report.md", report.encode())

@@ -1,0 +1,1 @@
+"""Values and pure functions on numpy and Pillow; nothing here knows torch."""

@@ -1,0 +1,275 @@
+"""The one safe way in for images: any common file becomes upright 8-bit RGB, or a clear error."""
+
+import io
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from anymask.core.errors import ImageReadError, InvalidInputError
+from anymask.core.files import atomic_write
+from anymask.core.frames import ImageFrame
+
+MAX_PIXELS = 200_000_000
+
+_EXIF_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PILLOW_LOCK = threading.Lock()
+
+
+def read_image(
+    source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
+    """Return an image file as (H, W, 3) uint8 RGB, contiguous, turned upright by its EXIF tag.
+
+    Transparent pixels are laid on white. 16-bit greys are scaled by 1/257; 32-bit and float greys
+    keep the ranges 0..1 and 0..255 and are stretched from their own range otherwise. Of an
+    animation or a multi-page file the first picture is taken.
+
+    Args:
+        source: a path, the file's bytes, or a binary file object.
+        max_pixels: larger images are refused before they are decoded.
+
+    Raises:
+        ImageReadError: missing, empty, not an image, cut off, damaged, or too large.
+    """
+    name = _name_of(source)
+    with _opened(source, name) as stream:
+        image = _open_image(stream, name, max_pixels)
+        try:
+            _load(image, max_pixels)
+            # An icon may hold a picture larger than its header says.
+            _check_pixels(image, name, max_pixels)
+            rgb = to_rgb_array(image)
+        except ImageReadError:
+            raise
+        except Exception as error:
+            # Pillow's decoders raise whatever the damage leads to, not only OSError.
+            raise ImageReadError(
+                f"{name} must be a whole image file, got a damaged or cut off one ({error}). "
+                "Copy or export it again."
+            ) from error
+        return rgb
+
+
+def to_rgb_array(image: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
+    """Return an image in memory as contiguous (H, W, 3) uint8 RGB.
+
+    A Pillow image is turned upright and converted as `read_image` does; an array must already be
+    RGB bytes, as guessing the meaning of others would hide mistakes.
+
+    Raises:
+        InvalidInputError: another type, shape or dtype, or no pixels.
+    """
+    if isinstance(image, Image.Image):
+        if not min(image.size):
+            raise InvalidInputError(
+                f"image must have pixels, got size {image.size}. Check how it was cropped."
+            )
+        turn = _TURNS.get(_orientation(image))
+        rgb = _to_rgb(image)
+        return np.array(rgb if turn is None else rgb.transpose(turn))
+    if not isinstance(image, np.ndarray):
+        raise InvalidInputError(
+            f"image must be a numpy array or a Pillow image, got {type(image).__name__}. "
+            "Read files with read_image."
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise InvalidInputError(
+            f"image must be (H, W, 3) uint8 RGB, got {image.dtype} {image.shape}. "
+            "Convert it first, or pass a Pillow image."
+        )
+    if not image.size:
+        raise InvalidInputError(
+            f"image must have pixels, got shape {image.shape}. Check how it was cropped."
+        )
+    return np.ascontiguousarray(image)
+
+
+def resize_longest_side(image: NDArray[np.uint8], image_size: int) -> NDArray[np.uint8]:
+    """Return the image (H, W, 3) uint8 scaled so that its longest side is `image_size` pixels.
+
+    Bilinear with antialiasing; the sides are those of `ImageFrame.input_size`.
+    """
+    rgb = to_rgb_array(image)
+    frame = ImageFrame(original_size=(rgb.shape[0], rgb.shape[1]), image_size=image_size)
+    height, width = frame.input_size
+    if (height, width) == frame.original_size:
+        return rgb
+    resized = Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR)
+    return np.array(resized)
+
+
+def write_png(path: str | os.PathLike[str], array: NDArray[np.uint8] | NDArray[np.bool_]) -> None:
+    """Write (H, W, 3) or (H, W) uint8, or a mask (H, W) bool as 0 and 255, whole or not at all.
+
+    Raises:
+        InvalidInputError: another shape or dtype, or no pixels.
+        OutputError: the file cannot be written.
+    """
+    grey = array.ndim == 2 and array.dtype in (np.bool_, np.uint8)
+    rgb = array.ndim == 3 and array.shape[2] == 3 and array.dtype == np.uint8
+    if not (grey or rgb) or not array.size:
+        raise InvalidInputError(
+            "array must be (H, W) or (H, W, 3) uint8, or (H, W) bool, got "
+            f"{array.dtype} {array.shape}. Convert it first."
+        )
+    pixels = array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array
+    with atomic_write(path) as stream:
+        Image.fromarray(np.ascontiguousarray(pixels)).save(stream, format="PNG")
+
+
+def _name_of(source: object) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    if isinstance(source, bytes):
+        return "image"
+    return str(getattr(source, "name", "image"))
+
+
+@contextmanager
+def _opened(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Return a context with a seekable stream of the source that is known not to be empty."""
+    if isinstance(source, str | os.PathLike):
+        stream = _open_file(source, name)
+    else:
+        stream = io.BytesIO(source if isinstance(source, bytes) else _read_all(source))
+    with stream:
+        if not stream.seekable():
+            stream = io.BytesIO(stream.read())
+        if not stream.read(1):
+            raise ImageReadError(
+                f"{name} must be an image file, got zero bytes. Copy or download it again."
+            )
+        stream.seek(0)
+        yield stream
+
+
+def _open_file(path: str | os.PathLike[str], name: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError as error:
+        raise ImageReadError(
+            f"{name} must be an image file, got no such file. Check the path."
+        ) from error
+    except IsADirectoryError as error:
+        raise ImageReadError(
+            f"{name} must be an image file, got a folder. Name a file in it."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ImageReadError(
+            f"{name} must be a readable image file, got: {error}. Check the path and its rights."
+        ) from error
+
+
+def _read_all(source: object) -> bytes:
+    read = getattr(source, "read", None)
+    data = read() if callable(read) else None
+    if not isinstance(data, bytes):
+        raise InvalidInputError(
+            "source must be a path, bytes or a file opened with mode 'rb', got "
+            f"{type(source).__name__}. Arrays and Pillow images go to to_rgb_array."
+        )
+    return data
+
+
+@contextmanager
+def _quiet_pillow(limit: int | None = None) -> Iterator[None]:
+    """Return a context without Pillow's warnings and with `limit` as its process-wide pixel limit.
+
+    Both are global state, so one thread at a time; most decoding stays outside, in parallel.
+    """
+    with _PILLOW_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        previous, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, limit
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = previous
+
+
+def _open_image(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
+    try:
+        with _quiet_pillow():
+            image = Image.open(stream)
+    except Exception as error:
+        # A damaged header leads Pillow's readers to errors of many classes.
+        raise ImageReadError(
+            f"{name} must be an image (JPEG, PNG, WebP, TIFF, ...), got something else or a "
+            "damaged file. Convert or copy it again."
+        ) from error
+    _check_pixels(image, name, max_pixels)
+    return image
+
+
+def _load(image: Image.Image, max_pixels: int) -> None:
+    """Decode the pixels in place; these two formats read headers, and warn, only now."""
+    with _quiet_pillow(max_pixels) if image.format in ("TIFF", "ICO") else nullcontext():
+        image.load()
+
+
+def _check_pixels(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageReadError(
+            f"{name} must have at most {max_pixels} pixels, got {width} x {height}. "
+            "Scale it down, or raise max_pixels if you trust the file."
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        with _quiet_pillow():
+            return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except Exception:
+        # Damaged EXIF data says nothing about the pixels: leave them as they are.
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return any Pillow image as mode RGB."""
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.float64)
+        return Image.fromarray(_to_bytes(values / 257)).convert("RGB")
+    if image.mode in ("I", "F"):
+        return Image.fromarray(_wide_to_bytes(np.asarray(image, dtype=np.float64))).convert("RGB")
+    if image.mode in ("La", "RGBa"):
+        image = image.convert(image.mode.upper())  # premultiplied alpha
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _wide_to_bytes(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return greys of an unknown range as bytes; what is not finite becomes black."""
+    finite = np.isfinite(values)
+    if not finite.any():
+        return np.zeros(values.shape, dtype=np.uint8)
+    low, high = values[finite].min(), values[finite].max()
+    values = np.where(finite, values, low)
+    if low < 0 or high > 65535:
+        return _to_bytes((values - low) * (255 / (high - low)) if high > low else values * 0)
+    if high <= 1:
+        return _to_bytes(values * 255)
+    return _to_bytes(values if high <= 255 else values / 257)
+
+
+def _to_bytes(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

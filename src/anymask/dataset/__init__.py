@@ -1,0 +1,1 @@
+"""Data on disk: labelled folders, without torch."""

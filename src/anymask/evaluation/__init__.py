@@ -1,0 +1,1 @@
+"""Zero-shot evaluation: suites of prompts on labelled sets, their metrics, rows and reports."""

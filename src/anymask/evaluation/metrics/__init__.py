@@ -1,0 +1,1 @@
+"""Numbers that compare masks with the truth, and their uncertainty."""

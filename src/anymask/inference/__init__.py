@@ -1,0 +1,1 @@
+"""A trained model in use: predictor, mask generator, and what they need."""

@@ -1,0 +1,199 @@
+"""A trained model in use: images to embeddings, prompts to masks. It holds no image."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from anymask.core.errors import InvalidInputError
+from anymask.core.frames import ImageFrame
+from anymask.core.image_io import resize_longest_side, to_rgb_array
+from anymask.core.prompts import Prompt
+from anymask.inference.devices import select_device
+from anymask.inference.embedding import ImageEmbedding, MaskPrediction
+from anymask.inference.prompt_tensors import is_ambiguous, pack_prompts
+from anymask.model.config import ConvConfig
+from anymask.model.features import DecodedMasks, PromptTensors
+from anymask.model.sam import Sam
+
+ImageLike = NDArray[np.uint8] | Image.Image
+EncoderDtype = Literal["float32", "bfloat16"]
+
+
+class Predictor:
+    """Embeds images and answers prompts about them; safe to share between threads.
+
+    Args:
+        model: it is moved to the device and put in evaluation mode.
+        model_id: names the weights; embeddings carry it.
+        device: auto, cpu, cuda, cuda:N or mps; auto takes the fastest there is.
+        dtype: of the image encoder, where the time goes; prompts and masks stay float32, as
+            bfloat16 cannot tell neighbouring pixels apart.
+
+    Raises:
+        InvalidInputError: an unknown or absent device, or another dtype.
+    """
+
+    def __init__(
+        self,
+        model: Sam,
+        model_id: str,
+        device: str | torch.device = "auto",
+        dtype: EncoderDtype = "float32",
+    ) -> None:
+        if dtype not in ("float32", "bfloat16"):
+            raise InvalidInputError(
+                f"dtype must be float32 or bfloat16, got {dtype!r}. Choose one."
+            )
+        self.model = model.to(select_device(device)).eval()
+        self.model_id = model_id
+        self._encoder_dtype = getattr(torch, dtype)
+        is_conv = isinstance(model.config.image_encoder, ConvConfig)
+        # CPUs convolve channels-last images about twice as fast.
+        channels_last = is_conv and self.device.type == "cpu"
+        self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.model.image_encoder.to(memory_format=self._memory_format)  # type: ignore[call-overload]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.pixel_mean.device
+
+    def embed(self, image: ImageLike) -> ImageEmbedding:
+        """Return the embedding of an image (H, W, 3) uint8 RGB or of a Pillow image."""
+        return self.embed_batch([image])[0]
+
+    @torch.inference_mode()
+    def embed_batch(self, images: Sequence[ImageLike]) -> tuple[ImageEmbedding, ...]:
+        """Return one embedding per image, all through the encoder in one pass.
+
+        Raises:
+            InvalidInputError: an image is not RGB bytes or has no pixels.
+        """
+        if not images:
+            return ()
+        S = self.model.config.image_size
+        arrays = [to_rgb_array(image) for image in images]
+        scaled = [torch.from_numpy(resize_longest_side(array, S)) for array in arrays]
+        pixels = [image.to(self.device).permute(2, 0, 1).float() for image in scaled]
+        inputs = self.model.preprocess(pixels).contiguous(memory_format=self._memory_format)
+        is_low = self._encoder_dtype != torch.float32
+        with torch.autocast(self.device.type, self._encoder_dtype, enabled=is_low):
+            features = self.model.encode_images(inputs)
+        features = features.map(lambda x: x.float())
+        return tuple(
+            ImageEmbedding(
+                features=features.map(lambda x, i=i: x[i : i + 1]),  # type: ignore[misc]
+                frame=ImageFrame(original_size=(array.shape[0], array.shape[1]), image_size=S),
+                model_id=self.model_id,
+            )
+            for i, array in enumerate(arrays)
+        )
+
+    @overload
+    def predict(
+        self,
+        embedding: ImageEmbedding,
+        prompt: Prompt,
+        *,
+        multimask_output: bool | None = None,
+        prompts_per_batch: int = 64,
+    ) -> MaskPrediction: ...
+
+    @overload
+    def predict(
+        self,
+        embedding: ImageEmbedding,
+        prompt: Sequence[Prompt],
+        *,
+        multimask_output: bool | None = None,
+        prompts_per_batch: int = 64,
+    ) -> tuple[MaskPrediction, ...]: ...
+
+    def predict(
+        self,
+        embedding: ImageEmbedding,
+        prompt: Prompt | Sequence[Prompt],
+        *,
+        multimask_output: bool | None = None,
+        prompts_per_batch: int = 64,
+    ) -> MaskPrediction | tuple[MaskPrediction, ...]:
+        """Return the masks of one prompt or, for a sequence of prompts, one answer for each.
+
+        Args:
+            embedding: of the image that the prompts are about.
+            prompt: in pixels of the original image.
+            multimask_output: True for three masks, False for one; None for three where the prompt
+                is ambiguous (`is_ambiguous`) and one elsewhere.
+            prompts_per_batch: decoded together; bounds the memory, does not change the answers.
+
+        Raises:
+            InvalidInputError: the embedding is another model's, a point or box lies outside the
+                image, a `mask_input` has the wrong size, or prompts_per_batch is below 1.
+        """
+        prompts = [prompt] if isinstance(prompt, Prompt) else list(prompt)
+        if prompts_per_batch < 1:
+            raise InvalidInputError(
+                f"prompts_per_batch must be at least 1, got {prompts_per_batch}. Try 64."
+            )
+        self._check(embedding, prompts)
+        answers: dict[int, MaskPrediction] = {}
+        for three in (True, False):
+            chosen = [
+                i
+                for i, p in enumerate(prompts)
+                if three == (is_ambiguous(p) if multimask_output is None else multimask_output)
+            ]
+            for start in range(0, len(chosen), prompts_per_batch):
+                part = chosen[start : start + prompts_per_batch]
+                batch = [prompts[i] for i in part]
+                answers.update(zip(part, self._predict_batch(embedding, batch, three), strict=True))
+        if isinstance(prompt, Prompt):
+            return answers[0]
+        return tuple(answers[i] for i in range(len(prompts)))
+
+    @torch.inference_mode()
+    def decode(
+        self, embedding: ImageEmbedding, prompts: PromptTensors, *, multimask_output: bool
+    ) -> DecodedMasks:
+        """Return the raw answer, on the device, to P prompts packed by `pack_prompts`."""
+        index = torch.zeros(len(prompts.point_labels), dtype=torch.int64, device=self.device)
+        return self.model.decode(
+            embedding.features, prompts, index, multimask_output=multimask_output
+        )
+
+    def _predict_batch(
+        self, embedding: ImageEmbedding, prompts: Sequence[Prompt], multimask_output: bool
+    ) -> list[MaskPrediction]:
+        config = self.model.config
+        packed = pack_prompts(prompts, embedding.frame, config.mask_size, self.device)
+        decoded = self.decode(embedding, packed, multimask_output=multimask_output)
+        logits = decoded.low_res_logits.float().cpu().numpy()
+        # The official IoU head is linear and can leave [0, 1]; an IoU cannot.
+        ious = decoded.iou_predictions.float().clamp(0, 1).cpu().numpy()
+        return [
+            MaskPrediction(
+                low_res_logits=logits[i],
+                iou_predictions=ious[i],
+                frame=embedding.frame,
+                mask_threshold=config.mask_threshold,
+            )
+            for i in range(len(prompts))
+        ]
+
+    def _check(self, embedding: ImageEmbedding, prompts: Sequence[Any]) -> None:
+        if embedding.model_id != self.model_id:
+            raise InvalidInputError(
+                f"embedding must be of model {self.model_id}, got one of {embedding.model_id}. "
+                "Embed the image with this predictor."
+            )
+        for prompt in prompts:
+            if not isinstance(prompt, Prompt):
+                raise InvalidInputError(
+                    f"prompt must be a Prompt or a list of them, got {type(prompt).__name__}. "
+                    "Use Prompt(point_coords=[[x, y]])."
+                )
+            prompt.check_inside(embedding.frame.original_size)

@@ -1,0 +1,85 @@
+"""Prompts of any length as the rectangular tensors that the network takes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anymask.core.errors import InvalidInputError
+from anymask.core.frames import ImageFrame
+from anymask.core.prompts import PointLabel, Prompt
+from anymask.model.features import PromptTensors
+
+BOX_LABELS = (PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT)
+
+
+def is_ambiguous(prompt: Prompt) -> bool:
+    """Return whether the prompt may mean several masks: one point or one box, and nothing else.
+
+    SAM paper, App. A, "Making the model ambiguity-aware": with more prompts the three masks
+    would grow alike, so that a single one answers.
+    """
+    num_hints = prompt.num_points + (prompt.box is not None)
+    return num_hints == 1 and prompt.mask_input is None
+
+
+def pack_prompts(
+    prompts: Sequence[Prompt], frame: ImageFrame, mask_size: int, device: torch.device
+) -> PromptTensors:
+    """Return P prompts about one image as tensors in the model frame.
+
+    Order of the released model: the points, then the two corners of the box or, without a box, one
+    padding point. Shorter rows are filled with `PointLabel.ABSENT`, which attention leaves out.
+
+    Raises:
+        InvalidInputError: a `mask_input` is not (1, mask_size, mask_size).
+    """
+    rows = [_points_of(prompt, frame) for prompt in prompts]
+    # At least one column, as a prompt of only a mask has no points.
+    N = max(1, *(len(labels) for _, labels in rows))
+    coords = np.zeros((len(rows), N, 2), dtype=np.float32)
+    labels = np.full((len(rows), N), PointLabel.ABSENT, dtype=np.int64)
+    for i, (row_coords, row_labels) in enumerate(rows):
+        coords[i, : len(row_labels)] = row_coords
+        labels[i, : len(row_labels)] = row_labels
+    masks = _masks_of(prompts, mask_size)
+    has_mask = np.array([prompt.mask_input is not None for prompt in prompts])
+    return PromptTensors(
+        point_coords=torch.from_numpy(coords).to(device),
+        point_labels=torch.from_numpy(labels).to(device),
+        mask_input=None if masks is None else torch.from_numpy(masks).to(device),
+        has_mask=None if masks is None else torch.from_numpy(has_mask).to(device),
+    )
+
+
+def _points_of(prompt: Prompt, frame: ImageFrame) -> tuple[NDArray[np.float32], list[int]]:
+    coords: list[NDArray[np.float32]] = [np.zeros((0, 2), dtype=np.float32)]
+    labels: list[int] = []
+    if prompt.point_coords is not None:
+        coords.append(frame.points_to_model(prompt.point_coords))
+        labels.extend(prompt.point_labels.tolist())
+    if prompt.box is not None:
+        coords.append(frame.boxes_to_model(prompt.box).reshape(2, 2))
+        labels.extend(BOX_LABELS)
+    elif labels:
+        coords.append(np.zeros((1, 2), dtype=np.float32))
+        labels.append(PointLabel.PADDING)
+    return np.concatenate(coords), labels
+
+
+def _masks_of(prompts: Sequence[Prompt], mask_size: int) -> NDArray[np.float32] | None:
+    if all(prompt.mask_input is None for prompt in prompts):
+        return None
+    shape = (1, mask_size, mask_size)
+    masks = np.zeros((len(prompts), *shape), dtype=np.float32)
+    for i, prompt in enumerate(prompts):
+        if prompt.mask_input is None:
+            continue
+        if prompt.mask_input.shape != shape:
+            raise InvalidInputError(
+                f"mask_input must have shape {shape} for this model, got "
+                f"{prompt.mask_input.shape}. Pass low_res_logits[i:i+1] of its own prediction."
+            )
+        masks[i] = prompt.mask_input
+    return masks

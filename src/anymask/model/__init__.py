@@ -1,0 +1,1 @@
+"""The network: trainable modules, batched over images and prompts."""

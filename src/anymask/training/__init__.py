@@ -1,0 +1,1 @@
+"""Training: simulated prompting, losses, the loop, and what a run leaves on disk."""

@@ -1,0 +1,100 @@
+"""The simulated annotator: first prompts from the target, later clicks from the error region.
+
+Letters: P prompts, N points of a prompt, side = S/4 cells. Points are continuous xy of the model
+input. Targets and logits live on the same grid of S/4 cells.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from anymask.core.prompts import PointLabel
+from anymask.training.batches import LOGIT_STRIDE
+from anymask.training.config import PromptConfig
+
+# A cell's chance as an interior click grows with this power of its neighbourhood's share.
+_INTERIOR_POWER = 6
+_INTERIOR_WINDOW = 9
+_REFERENCE_IMAGE_SIZE = 1024  # box_noise_max_px is given for it
+
+
+def start_prompts(
+    target_masks: Tensor, target_boxes: Tensor, config: PromptConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """First prompts: (P, 2, 2) coordinates and (P, 2) labels, a point and its pad, or a box.
+
+    Args:
+        target_masks: (P, side, side) coverage.
+        target_boxes: (P, 4) xyxy of the model input.
+        config: the annotator.
+        generator: randomness.
+    """
+    P = len(target_masks)
+    points = sample_points(_inside(target_masks), config.interior_probability, generator)
+    coords = torch.stack([points, torch.zeros_like(points)], dim=1)
+    labels = torch.tensor([PointLabel.FOREGROUND, PointLabel.PADDING]).expand(P, 2)
+
+    image_size = target_masks.shape[-1] * LOGIT_STRIDE
+    corners = noisy_boxes(target_boxes, image_size, config, generator).reshape(P, 2, 2)
+    corner_labels = torch.tensor([PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT])
+    is_box = torch.rand(P, generator=generator) < config.box_probability
+    return (
+        torch.where(is_box[:, None, None], corners, coords),
+        torch.where(is_box[:, None], corner_labels, labels),
+    )
+
+
+def error_prompts(
+    logits: Tensor, target_masks: Tensor, config: PromptConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """One more click each: (P, 1, 2) coordinates and (P, 1) labels.
+
+    The click falls in the region where the logits (P, side, side) err; it is foreground on a missed
+    part and background on a false one. Where nothing errs it confirms the target.
+    """
+    truth = _inside(target_masks)
+    error = (logits > 0) != truth
+    is_right = ~error.flatten(1).any(1)
+    region = torch.where(is_right[:, None, None], truth, error)
+    points = sample_points(region, config.interior_probability, generator)
+    cells = (points / LOGIT_STRIDE).long().clamp(0, truth.shape[-1] - 1)
+    labels = truth[torch.arange(len(truth)), cells[:, 1], cells[:, 0]].long()
+    return points.unsqueeze(1), labels.unsqueeze(1)
+
+
+def sample_points(
+    region: Tensor, interior_probability: float, generator: torch.Generator
+) -> Tensor:
+    """(P, 2) xy: a random place in each region (P, side, side) bool, none of which is empty."""
+    P, side, _ = region.shape
+    weights = region.float()
+    density = F.avg_pool2d(
+        weights.unsqueeze(1), _INTERIOR_WINDOW, stride=1, padding=_INTERIOR_WINDOW // 2
+    )[:, 0]
+    peak = density.amax((1, 2), keepdim=True).clamp_min(1e-6)
+    interior = weights * (density / peak) ** _INTERIOR_POWER
+    use_interior = torch.rand(P, generator=generator) < interior_probability
+    weights = torch.where(use_interior[:, None, None], interior, weights)
+    cell = torch.multinomial(weights.flatten(1), 1, generator=generator)[:, 0]
+    xy = torch.stack([cell % side, cell // side], dim=1)
+    return (xy + torch.rand(P, 2, generator=generator)) * LOGIT_STRIDE
+
+
+def noisy_boxes(
+    boxes: Tensor, image_size: int, config: PromptConfig, generator: torch.Generator
+) -> Tensor:
+    """(P, 4) boxes with Gaussian corner noise, clipped to the input and at least a pixel wide."""
+    sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+    limit = config.box_noise_max_px * image_size / _REFERENCE_IMAGE_SIZE
+    sigma = config.box_noise_fraction * sides
+    noise = torch.randn(boxes.shape, generator=generator) * sigma
+    noisy = (boxes + noise.clamp(-limit, limit)).clamp(0, image_size)
+    low = torch.minimum(noisy[:, :2], noisy[:, 2:])
+    return torch.cat([low, torch.maximum(noisy[:, 2:], low + 1.0)], dim=1)
+
+
+def _inside(target_masks: Tensor) -> Tensor:
+    """(P, side, side) bool: covered cells, or the most covered ones of a thinner target."""
+    flat = target_masks.flatten(1)
+    threshold = flat.amax(1).clamp_max(0.5).clamp_min(1e-6)
+    return (flat >= threshold[:, None]).reshape(target_masks.shape)
