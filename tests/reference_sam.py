@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torchvision_stand_in import import_segment_anything
 
 from anymask.model.config import SamConfig
+from torchvision_stand_in import import_segment_anything
 
 
 def build_reference(config: SamConfig) -> Any:

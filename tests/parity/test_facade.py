@@ -1,5 +1,6 @@
 """Code written for the reference package runs with its import line changed, and finds the same."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -135,20 +136,39 @@ def test_torch_image_is_scaled_by_its_height_and_width():
     assert scaled.shape == (1, 3, 65, 96)
 
 
+@pytest.fixture(scope="module")
+def vivid_models() -> dict[str, torch.nn.Module]:
+    """Return both models with strong decoder weights and a high threshold: masks of many shapes."""
+    torch.manual_seed(0)
+    reference = build_reference(CONFIG)
+    randomise(reference, seed=4)
+    with torch.no_grad():
+        for parameter in reference.mask_decoder.parameters():
+            parameter *= 3 if parameter.ndim > 1 else 1
+    predictor = reference_package.SamPredictor(reference)
+    predictor.set_image(LARGE_IMAGE)
+    logits = predictor.predict(np.array([[50, 37]]), np.array([1]))[2]
+    reference.mask_threshold = float(np.percentile(logits, 95))
+    ours = build_sam(replace(CONFIG, mask_threshold=reference.mask_threshold))
+    ours.load_state_dict(from_official(reference.state_dict()))
+    return {"segment_anything": reference, "anymask": ours.eval()}
+
+
+LARGE_IMAGE = smooth_image(225, 330, seed=1)
 GENERATOR_OPTIONS = {
-    "permissive": {"points_per_side": 5, "pred_iou_thresh": -1, "stability_score_thresh": 0.0},
-    "strict": {"points_per_side": 6, "pred_iou_thresh": 0.001, "stability_score_thresh": 0.7},
+    "permissive": {"pred_iou_thresh": -100, "stability_score_thresh": 0.0},
+    "strict": {"points_per_side": 8, "pred_iou_thresh": 0.5, "stability_score_thresh": 0.3},
     "crops": {
-        "points_per_side": 4,
-        "pred_iou_thresh": -1,
-        "stability_score_thresh": 0.3,
+        "points_per_side": 6,
+        "pred_iou_thresh": -100,
+        "stability_score_thresh": 0.0,
         "crop_n_layers": 1,
         "crop_n_points_downscale_factor": 2,
     },
     "grids": {
         "points_per_side": None,
-        "point_grids": [np.array([[0.2, 0.7], [0.5, 0.5]])],
-        "pred_iou_thresh": -1,
+        "point_grids": [np.array([[0.2, 0.7], [0.5, 0.5], [0.9, 0.1]])],
+        "pred_iou_thresh": -100,
         "stability_score_thresh": 0.0,
         "points_per_batch": 1,
     },
@@ -156,20 +176,26 @@ GENERATOR_OPTIONS = {
 
 
 @pytest.mark.parametrize("options", GENERATOR_OPTIONS.values(), ids=GENERATOR_OPTIONS)
-def test_generator_finds_the_same_masks_in_the_same_order(models, options):
-    options = {"box_nms_thresh": 0.8, "output_mode": "uncompressed_rle", **options}
+def test_generator_finds_the_same_masks_in_the_same_order(vivid_models, options):
+    options = {
+        "points_per_side": 5,
+        "stability_score_offset": 0.3,
+        "box_nms_thresh": 0.9,
+        "output_mode": "uncompressed_rle",
+        **options,
+    }
     expected, got = (
-        package.SamAutomaticMaskGenerator(models[name], **options).generate(IMAGE)
+        package.SamAutomaticMaskGenerator(vivid_models[name], **options).generate(LARGE_IMAGE)
         for name, package in PACKAGES.items()
     )
     expected = [record for record in expected if record["area"]]  # ours drops empty masks
-    assert len(got) == len(expected) > 0
+    assert len(got) == len(expected) > 1
     for ours, reference in zip(got, expected, strict=True):
         assert list(ours) == list(reference)
-        assert np.mean(decode(ours) != decode(reference)) < 2e-3
-        assert ours["area"] == pytest.approx(reference["area"], rel=1e-2, abs=8)
+        assert np.count_nonzero(decode(ours) != decode(reference)) < 8
+        assert ours["area"] == pytest.approx(reference["area"], abs=8)
         assert ours["predicted_iou"] == pytest.approx(reference["predicted_iou"], abs=1e-4)
-        assert ours["stability_score"] == pytest.approx(reference["stability_score"], abs=5e-3)
+        assert ours["stability_score"] == pytest.approx(reference["stability_score"], abs=1e-3)
         assert ours["point_coords"] == reference["point_coords"]
         assert ours["crop_box"] == reference["crop_box"]
 
@@ -259,7 +285,7 @@ def test_facade_runs_the_default_structure_with_fine_features():
     again = predictor.predict(
         np.array([[9, 9]]), np.array([1]), mask_input=logits[:1], multimask_output=False
     )
-    assert again[2].shape == (1, CONFIG.mask_size * 2 // 3, CONFIG.mask_size * 2 // 3)
+    assert again[2].shape == (1, tiny().mask_size, tiny().mask_size)
     assert np.isfinite(scores).all()
 
 

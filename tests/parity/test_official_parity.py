@@ -5,8 +5,6 @@ import dataclasses
 import pytest
 import torch
 from parity_cases import PROMPTS, Case, answer, make_case, to_prompt_tensors
-from reference_sam import build_reference, randomise
-from torchvision_stand_in import import_segment_anything
 
 from anymask.model.checkpoint_export import save_official
 from anymask.model.checkpoint_layouts import from_official, infer_config
@@ -14,6 +12,8 @@ from anymask.model.checkpoints import build_sam, load_sam
 from anymask.model.config import VitConfig
 from anymask.model.presets import tiny_vit, vit_b, vit_h, vit_l
 from anymask.model.sam import Sam
+from reference_sam import build_reference, randomise
+from torchvision_stand_in import import_segment_anything
 
 import_segment_anything()
 

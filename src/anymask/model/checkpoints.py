@@ -138,8 +138,9 @@ def _understand(file: CheckpointFile, decoder_num_heads: int) -> tuple[SamConfig
         state = from_official(file.tensors)
     else:
         state = from_transformers(file.tensors)
-        decoder = file.json_config.get("mask_decoder_config", {})
-        decoder_num_heads = decoder.get("num_attention_heads", decoder_num_heads)
+        decoder = file.json_config.get("mask_decoder_config")
+        if isinstance(decoder, dict):
+            decoder_num_heads = decoder.get("num_attention_heads", decoder_num_heads)
     return infer_config(state, decoder_num_heads=decoder_num_heads), state
 
 
@@ -158,7 +159,7 @@ def _from_state(config: SamConfig, state: Mapping[str, Tensor]) -> Sam:
     try:
         with torch.device("meta"):
             model = Sam(config)
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
         raise CheckpointError(
             f"the configuration makes no model: {error} Check image_size and decoder_num_heads."
         ) from None

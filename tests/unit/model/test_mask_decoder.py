@@ -52,9 +52,10 @@ def test_requests_are_parts_of_all_masks(config):
 def test_fillers_change_no_mask():
     decoder = MaskDecoder(tiny()).eval()
     features, positions, prompts = inputs_for(tiny())
+    sparse = prompts.sparse_embeddings
     filled = dataclasses.replace(
         prompts,
-        sparse_embeddings=torch.cat([prompts.sparse_embeddings, torch.randn(2, 3, 16)], dim=1),
+        sparse_embeddings=torch.cat([sparse, torch.randn(2, 3, sparse.shape[2])], dim=1),
         sparse_mask=torch.tensor([[True, True, False, False, False]] * 2),
     )
     plain = decoder(features, positions, prompts, None)

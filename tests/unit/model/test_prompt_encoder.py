@@ -66,9 +66,7 @@ def test_each_label_has_its_own_embedding(plain):
 
 def test_the_padding_point_is_one_learnt_embedding_wherever_it_lies(plain):
     encoded = plain(prompts_of([[0, 0], [50, 7]], [PointLabel.PADDING] * 2), GRID)
-    assert torch.equal(
-        encoded.sparse_embeddings[0], plain.not_a_point_embed.weight.expand(2, -1)
-    )
+    assert torch.equal(encoded.sparse_embeddings[0], plain.not_a_point_embed.weight.expand(2, -1))
     assert encoded.sparse_mask is None
 
 
@@ -136,5 +134,6 @@ def test_fillers_and_padding_draw_nothing(drawing):
 
 def test_drawn_prompts_reach_the_dense_and_the_fine_embedding(drawing):
     encoded = drawing(prompts_of([[9, 9]], [1]), GRID)
-    assert encoded.dense_embeddings.shape == (1, 16, 4, 4)
-    assert encoded.fine_embeddings.shape == (1, 2, 16, 16)
+    D = tiny().embed_dim
+    assert encoded.dense_embeddings.shape == (1, D, 4, 4)
+    assert encoded.fine_embeddings.shape == (1, D // 8, 16, 16)
