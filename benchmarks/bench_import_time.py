@@ -1,4 +1,4 @@
-"""Time of `import anymask` and of `anymask --help`, each in fresh processes, and whether torch came."""
+"""Time of `import anymask` and of `anymask --help` in fresh processes, and whether torch came."""
 
 import statistics
 import subprocess

@@ -1,52 +1,59 @@
 """Masks of a real photo from a point, a box, several points and an earlier mask, as one picture.
 
-Run `python examples/demo.py FOLDER`; the photo ships with scikit-image (public domain).
+Run `python examples/demo.py FOLDER`. The photo ships with scikit-image (coffee cup, CC0).
 """
 
 import sys
 import time
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+import skimage
 
 import anymask
 from anymask.core.image_io import write_png
 from anymask.inference.overlay import draw_overlay
 
+PHOTO = Path(skimage.__file__).parent / "data" / "coffee.png"
+
 
 def main(folder: Path) -> None:
-    """Segments the photo four ways, prints scores and times, and writes the overlays."""
-    import skimage
-
-    photo = Path(skimage.__file__).parent / "data" / "chelsea.png"
-    image = anymask.read_image(photo)
+    """Segments the photo four ways, prints scores and times, and writes the picture."""
+    image = anymask.read_image(PHOTO)
     predictor = anymask.load_model()
-
     started = time.perf_counter()
     embedding = predictor.embed(image)
-    print(f"{photo.name}: embedded in {time.perf_counter() - started:.2f} s")
+    print(f"{PHOTO.name}: embedded by {predictor.model_id} in {_ms(started)}")
 
-    first = anymask.Prompt(point_coords=[[250, 170]], point_labels=[1])
-    logits = predictor.predict(embedding, first, multimask_output=True).best_logits
-    prompts = {
-        "point": first,
-        "box": anymask.Prompt(box=[130, 10, 445, 295]),
-        "points": anymask.Prompt(
-            point_coords=[[250, 170], [180, 60], [60, 60]], point_labels=[1, 1, 0]
-        ),
-        "mask": anymask.Prompt(
-            point_coords=[[250, 170], [400, 260]], point_labels=[1, 1], mask_input=logits
-        ),
-    }
+    point = anymask.Prompt(point_coords=[[300, 290]], point_labels=[1])
+    box = anymask.Prompt(box=[155, 60, 500, 375])
+    points = anymask.Prompt(
+        point_coords=[[300, 290], [300, 130], [60, 330]], point_labels=[1, 1, 0]
+    )
+    first = predictor.predict(embedding, box)
+    best = slice(first.best, first.best + 1)
+    refined = anymask.Prompt(
+        point_coords=[[300, 290]], point_labels=[1], mask_input=first.low_res_logits[best]
+    )
     panels = []
-    for name, prompt in prompts.items():
+    named = {"a point": point, "a box": box, "three points": points, "a mask and a point": refined}
+    for name, prompt in named.items():
         started = time.perf_counter()
         prediction = predictor.predict(embedding, prompt)
-        seconds = time.perf_counter() - started
-        best = prediction.best
-        panels.append(draw_overlay(image, prediction.masks[best : best + 1], [prompt]))
-        score = prediction.iou_predictions[best]
-        print(f"  {name:7} predicted IoU {score:.2f}, {1000 * seconds:.0f} ms")
+        mask = prediction.masks[prediction.best]
+        score = prediction.iou_predictions[prediction.best]
+        print(f"  {name:18} predicted IoU {score:.2f}, {mask.sum()} pixels, {_ms(started)}")
+        panels.append(draw_overlay(image, [mask], [prompt]))
+
     folder.mkdir(parents=True, exist_ok=True)
-    write_png(folder / "demo.png", _grid(panels))
-    print(f"point, box, several points, refined mask: {folder / 'demo.png'}")
+    path = folder / "demo.png"
+    write_png(path, np.vstack([np.hstack(panels[:2]), np.hstack(panels[2:])]))
+    print(f"overlay: {path.resolve()}")
+
+
+def _ms(started: float) -> str:
+    return f"{1000 * (time.perf_counter() - started):.0f} ms"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo_output"))

@@ -6,9 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from reference_sam import build_reference, randomise
 from scipy import ndimage
-from torchvision_stand_in import import_segment_anything
 
 from anymask.core.errors import CheckpointError, InvalidInputError
 from anymask.core.rle import Rle
@@ -16,6 +14,8 @@ from anymask.inference import facade
 from anymask.model.checkpoint_layouts import from_official
 from anymask.model.checkpoints import build_sam
 from anymask.model.presets import tiny, tiny_vit
+from reference_sam import build_reference, randomise
+from torchvision_stand_in import import_segment_anything
 
 reference_package = import_segment_anything()
 CONFIG = tiny_vit()

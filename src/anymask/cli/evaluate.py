@@ -51,12 +51,11 @@ def run(args: argparse.Namespace) -> int:
             package is missing; found before the slow part where possible.
     """
     _check_request(args)
-    from anymask.inference.loading import load_predictor
-
     from anymask.evaluation.protocol import rows_to_json_lines
     from anymask.evaluation.report import format_tables
     from anymask.evaluation.sampling import SampleLimits, select_masks
     from anymask.evaluation.summary import summarise
+    from anymask.inference.loading import load_predictor
 
     limits = SampleLimits(
         max_images=args.max_images,

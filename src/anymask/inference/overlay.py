@@ -1,6 +1,7 @@
 """A picture to look at: masks in colour over the image, with the prompts that asked for them."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,8 @@ def draw_overlay(
         _paint_mask(canvas, pixels, mask, PALETTE[index % len(PALETTE)], line_px)
     for prompt in prompts:
         _paint_prompt(canvas, prompt, line_px)
-    return np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+    overlay: NDArray[np.uint8] = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+    return overlay
 
 
 def _paint_mask(
@@ -70,7 +72,7 @@ def _paint_mask(
     part, original = canvas[rows, columns], pixels[rows, columns]
     tinted = original * (1 - _TINT) + np.array(color, dtype=np.float32) * _TINT
     _blend(part, tinted, depth + 0.5)
-    bright = np.array(color, dtype=np.float32) * 0.85 + 255 * 0.15
+    bright = np.array(color, dtype=np.float32) * np.float32(0.85) + np.float32(255 * 0.15)
     _blend(part, bright, line_px / 2 + 0.5 - np.abs(depth))
 
 
@@ -85,7 +87,7 @@ def _signed_distance(inside: NDArray[np.bool_]) -> FloatArray:
     return smooth
 
 
-def _blend(part: FloatArray, color: FloatArray, opacity: FloatArray) -> None:
+def _blend(part: FloatArray, color: FloatArray, opacity: NDArray[np.floating[Any]]) -> None:
     """Lay `color` over `part` in place where opacity (h, w), clipped to [0, 1], says."""
     alpha = np.clip(opacity, 0, 1)[..., None]
     part += (color - part) * alpha
@@ -111,9 +113,7 @@ def _paint_dot(canvas: FloatArray, x: float, y: float, color: Color, radius: flo
 def _paint_box(canvas: FloatArray, box: FloatArray, line_px: float) -> None:
     x0, y0, x1, y1 = box.tolist()
     grid_x, grid_y, part = _around(canvas, x0 - line_px, y0 - line_px, x1 + line_px, y1 + line_px)
-    inside = np.minimum(
-        np.minimum(grid_x - x0, x1 - grid_x), np.minimum(grid_y - y0, y1 - grid_y)
-    )
+    inside = np.minimum(np.minimum(grid_x - x0, x1 - grid_x), np.minimum(grid_y - y0, y1 - grid_y))
     _blend(part, np.zeros(3, dtype=np.float32), (line_px + 0.5 - np.abs(inside)) * 0.35)
     _blend(part, np.array(_WHITE, dtype=np.float32), line_px / 2 + 0.5 - np.abs(inside))
 

@@ -40,7 +40,7 @@ def point_grids(
         InvalidInputError: a layer would have no point.
     """
     sides = [points_per_side // downscale_factor**layer for layer in range(num_layers + 1)]
-    if sides[-1] < 1:
+    if sides[-1] < 1 <= points_per_side:
         raise InvalidInputError(
             f"crop_points_downscale_factor must leave points in {num_layers} layers, got "
             f"{downscale_factor} for {points_per_side} points per side. Lower it."

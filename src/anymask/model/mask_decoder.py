@@ -84,7 +84,8 @@ class MaskDecoder(nn.Module):
         tokens, cells = self.transformer(
             tokens,
             cells.flatten(2).transpose(1, 2),
-            dense_positional_encoding.flatten(2).transpose(1, 2),
+            # in the cells' dtype: under autocast a float32 addend would make every sum float32
+            dense_positional_encoding.flatten(2).transpose(1, 2).to(cells.dtype),
             token_mask,
         )
         upscaled = self._upscale(

@@ -31,8 +31,10 @@ class RandomFourierEncoding(nn.Module):
     def forward(self, unit_coords: Tensor) -> Tensor:
         """(..., 2) xy in [0, 1] to (..., 2 * num_frequencies)."""
         matrix = self.positional_encoding_gaussian_matrix
-        angles = 2 * math.pi * ((2 * unit_coords.to(matrix.dtype) - 1) @ matrix)
-        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+        # bfloat16 cannot tell neighbouring pixels apart: never under autocast.
+        with torch.autocast(unit_coords.device.type, enabled=False):
+            angles = 2 * math.pi * ((2 * unit_coords.to(matrix.dtype) - 1) @ matrix)
+            return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
     def grid(self, height: int, width: int) -> Tensor:
         """(1, D, height, width) encoding of the centres of a grid's cells."""
@@ -112,12 +114,11 @@ class PromptEncoder(nn.Module):
         dx = centres - coords[..., 0:1]  # P N side
         dy = centres - coords[..., 1:2]
         radius = CLICK_RADIUS * image_size
-        squared = (dx[:, :, None, :] ** 2 + dy[:, :, :, None] ** 2) / radius**2
-        bumps = 1 / (1 + squared)  # P N side side
-        clicks = [
-            torch.where((labels == label)[:, :, None, None], bumps, 0.0).amax(1)
-            for label in (PointLabel.FOREGROUND, PointLabel.BACKGROUND)
-        ]
+        squared = (dx[:, :, None, :] ** 2 + dy[:, :, :, None] ** 2) / radius**2  # P N side side
+        clicks = []
+        for label in (PointLabel.FOREGROUND, PointLabel.BACKGROUND):
+            others = torch.where(labels == label, 0.0, math.inf)[:, :, None, None]
+            clicks.append(1 / (1 + (squared + others).amin(1)))
         # Inside is right of and below every first corner, left of and above every second.
         first = (labels == PointLabel.BOX_TOP_LEFT)[..., None]
         last = (labels == PointLabel.BOX_BOTTOM_RIGHT)[..., None]

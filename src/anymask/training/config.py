@@ -75,12 +75,12 @@ class LossConfig:
 class OptimConfig:
     """AdamW with warm-up, a plateau, and a linear way down over the last part of the run."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 4e-4
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.999)
-    warmup_steps: int = 250
+    warmup_steps: int = 300
     decay_fraction: float = 0.35
-    max_gradient_norm: float = 1.0
+    max_gradient_norm: float = 3.0
     ema_decay: float = 0.999
 
 

@@ -68,16 +68,22 @@ def sample_points(
     """(P, 2) xy: a random place in each region (P, side, side) bool, none of which is empty."""
     P, side, _ = region.shape
     weights = region.float()
-    density = F.avg_pool2d(
-        weights.unsqueeze(1), _INTERIOR_WINDOW, stride=1, padding=_INTERIOR_WINDOW // 2
-    )[:, 0]
+    density = _box_mean(_box_mean(weights).mT).mT
     peak = density.amax((1, 2), keepdim=True).clamp_min(1e-6)
     interior = weights * (density / peak) ** _INTERIOR_POWER
     use_interior = torch.rand(P, generator=generator) < interior_probability
     weights = torch.where(use_interior[:, None, None], interior, weights)
-    cell = torch.multinomial(weights.flatten(1), 1, generator=generator)[:, 0]
+    # One draw by the inverse of the cumulative sum: much cheaper than torch.multinomial.
+    cumulative = weights.flatten(1).cumsum(1)
+    draw = torch.rand(P, 1, generator=generator) * cumulative[:, -1:]
+    cell = torch.searchsorted(cumulative, draw, right=True)[:, 0].clamp_max(side * side - 1)
     xy = torch.stack([cell % side, cell // side], dim=1)
     return (xy + torch.rand(P, 2, generator=generator)) * LOGIT_STRIDE
+
+
+def _box_mean(x: Tensor) -> Tensor:
+    """(P, side, side) mean over a window along the last axis, zeros outside."""
+    return F.avg_pool1d(x, _INTERIOR_WINDOW, stride=1, padding=_INTERIOR_WINDOW // 2)
 
 
 def noisy_boxes(

@@ -1,0 +1,143 @@
+"""`anymask everything`: all masks of images, as SA-1B JSON and a picture; it resumes."""
+
+import argparse
+import json
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anymask.core.errors import ImageReadError, InvalidInputError
+
+if TYPE_CHECKING:
+    from anymask.inference.generator import MaskGenerator
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+
+# The options of MaskGenerator with its defaults; a table, as importing it here would load torch.
+OPTIONS: tuple[tuple[str, type, float, str], ...] = (
+    ("points_per_side", int, 32, "clicks along each side of the image"),
+    ("points_per_batch", int, 64, "clicks decoded together"),
+    ("pred_iou_thresh", float, 0.88, "drop masks of a lower predicted IoU"),
+    ("stability_score_thresh", float, 0.95, "drop masks of a lower stability"),
+    ("stability_score_offset", float, 1.0, "how far stability moves the threshold, in logits"),
+    ("box_nms_thresh", float, 0.7, "overlap from which two masks of a crop are one"),
+    ("crop_num_layers", int, 0, "layers of crops looked at besides the whole image"),
+    ("crop_nms_thresh", float, 0.7, "overlap from which two masks of two crops are one"),
+    ("crop_overlap_ratio", float, 512 / 1500, "overlap of crops, of the short side"),
+    ("crop_points_downscale_factor", int, 1, "fewer clicks a side by this in each layer"),
+    ("min_mask_region_area", float, 0, "fill holes, remove islands of fewer pixels"),
+    ("max_mask_area_fraction", float, 0.95, "drop masks that cover more of the image"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to `parser`."""
+    add = parser.add_argument
+    add("images", nargs="+", metavar="IMAGE|DIR", help="pictures, or folders of them")
+    add("-o", "--output", required=True, metavar="DIR", help="folder for the results")
+    add("--overwrite", action="store_true", help="do images again that are done")
+    add("--model", metavar="NAME_OR_PATH", help="a known model or a checkpoint (default: built in)")
+    add("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
+    add("--json", action="store_true", help="print a JSON line for each image")
+    for name, kind, default, text in OPTIONS:
+        flag = "--" + name.replace("_", "-")
+        add(flag, type=kind, default=default, metavar="N", help=f"{text} ({default:.4g})")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write STEM.json and STEM_overlay.png for each image; return 1 if some could not be done.
+
+    Raises:
+        AnymaskError: no images, an option out of range, the model or the output folder cannot be
+            used. An image that cannot be read is reported, and the rest goes on.
+    """
+    from anymask.cli.output_folder import make_output_folder
+
+    paths = find_images([Path(name) for name in args.images])
+    output = make_output_folder(args.output)
+    todo = [path for path in paths if args.overwrite or not _is_done(output, path)]
+    if len(todo) < len(paths):
+        print(f"{len(paths) - len(todo)} of {len(paths)} images are done", file=sys.stderr)
+    if not todo:
+        return 0
+
+    from tqdm import tqdm
+
+    from anymask.inference.generator import MaskGenerator
+    from anymask.inference.loading import load_predictor
+
+    options: dict[str, Any] = {name: getattr(args, name) for name, *_ in OPTIONS}
+    generator = MaskGenerator(load_predictor(args.model, args.device), **options)
+    failures = 0
+    with tqdm(todo, unit="image", disable=None, file=sys.stderr) as progress:
+        for path in progress:
+            try:
+                summary = _process(generator, path, output)
+            except (ImageReadError, InvalidInputError, MemoryError) as error:
+                failures += 1
+                text = f"out of memory at {path}" if isinstance(error, MemoryError) else error
+                progress.write(f"anymask: error: {text}", file=sys.stderr)
+                continue
+            line = json.dumps(summary) if args.json else f"{path}: {summary['num_masks']} masks"
+            progress.write(line, file=sys.stdout)
+    return 1 if failures else 0
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """Return the images that files and folders stand for, in order, folders by name.
+
+    Raises:
+        InvalidInputError: a folder without images, or two images that would share an output name.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        images = [path]
+        if path.is_dir():
+            images = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            if not images:
+                raise InvalidInputError(
+                    f"{path} must hold images ({', '.join(IMAGE_SUFFIXES)}), got none. "
+                    "Name another folder."
+                )
+        for image in images:
+            other = found.setdefault(image.stem, image)
+            if other.resolve() != image.resolve():
+                raise InvalidInputError(
+                    f"images must differ in name, got {other} and {image}. "
+                    "Rename one, or write them to different folders."
+                )
+    return list(found.values())
+
+
+def _is_done(output: Path, image: Path) -> bool:
+    from anymask.core.records import read_records
+
+    try:
+        record, _ = read_records(output / f"{image.stem}.json")
+    except InvalidInputError:
+        return False
+    return record.file_name == image.name
+
+
+def _process(generator: "MaskGenerator", path: Path, output: Path) -> dict[str, Any]:
+    """Write one image's files, the JSON last as it marks the image as done."""
+    from anymask.core.image_io import read_image, write_png
+    from anymask.core.records import ImageRecord, write_records
+    from anymask.inference.overlay import draw_overlay
+
+    image = read_image(path)
+    # From the name, so that a resumed or a larger run gives the same numbers.
+    image_id = zlib.crc32(path.name.encode())
+    record = ImageRecord(
+        image_id=image_id, width=image.shape[1], height=image.shape[0], file_name=path.name
+    )
+    # JSON readers keep whole numbers up to 2^53: 32 bits of image, 16 of mask.
+    masks = [replace(mask, id=(image_id << 16) + mask.id) for mask in generator.generate(image)]
+    by_size = sorted(masks, key=lambda mask: -mask.area)
+    overlay = draw_overlay(image, (mask.segmentation.to_mask() for mask in by_size))
+    write_png(output / f"{path.stem}_overlay.png", overlay)
+    write_records(output / f"{path.stem}.json", record, masks)
+    return {"image": str(path), "num_masks": len(masks), "json": f"{path.stem}.json"}

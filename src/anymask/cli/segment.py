@@ -1,0 +1,197 @@
+"""`anymask segment`: the masks that clicks, boxes or an earlier mask ask for in one image."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from anymask.core.prompts import Prompt
+    from anymask.inference.embedding import MaskPrediction
+    from anymask.inference.predictor import Predictor
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to `parser`."""
+    add = parser.add_argument
+    add("image", metavar="IMAGE", help="a picture file")
+    add(
+        "--point",
+        action="append",
+        default=[],
+        metavar="X,Y[,0|1]",
+        help="a click in pixels on the object, with 0 beside it; may be repeated",
+    )
+    add(
+        "--box",
+        action="append",
+        default=[],
+        metavar="X0,Y0,X1,Y1",
+        help="a box in pixels; repeated, each box is an object of its own",
+    )
+    add(
+        "--mask",
+        metavar="FILE",
+        help="a mask to refine: logits of an earlier run (.npy), or a black and white picture",
+    )
+    add("--multimask", action="store_true", help="write all three masks of a prompt, best first")
+    add("-o", "--output", default=".", metavar="DIR", help="folder for the results (%(default)s)")
+    add("--model", metavar="NAME_OR_PATH", help="a known model or a checkpoint (default: built in)")
+    add("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
+    add("--json", action="store_true", help="print the result as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write masks, overlay, logits and a JSON record of the image; return 0.
+
+    Without `--multimask` each prompt gives one mask, the best of three where it is ambiguous.
+
+    Raises:
+        AnymaskError: a prompt, the image, the model or the output folder cannot be used; found
+            before the model is loaded where possible.
+    """
+    from anymask.cli.output_folder import make_output_folder
+    from anymask.cli.prompt_arguments import parse_prompts
+    from anymask.core.errors import InvalidInputError
+    from anymask.core.image_io import read_image
+
+    prompts = parse_prompts(args.point, args.box)
+    if not prompts and args.mask is None:
+        raise InvalidInputError(
+            "a prompt must be given, got none. Add --point X,Y, --box X0,Y0,X1,Y1 or --mask FILE."
+        )
+    image = read_image(args.image)
+    for prompt in prompts:
+        prompt.check_inside((image.shape[0], image.shape[1]))
+    output = make_output_folder(args.output)
+
+    from anymask.inference.loading import load_predictor
+
+    started = time.perf_counter()
+    predictor = load_predictor(args.model, args.device)
+    seconds = {"load": time.perf_counter() - started}
+    prompts, predictions = _predict(args, predictor, image, prompts, seconds)
+    chosen = [
+        (prompt, prediction, index)
+        for prompt, prediction in zip(prompts, predictions, strict=True)
+        for index in _chosen(prediction, every=args.multimask)
+    ]
+    result = {
+        "image": {
+            "file_name": Path(args.image).name,
+            "width": image.shape[1],
+            "height": image.shape[0],
+        },
+        "model_id": predictor.model_id,
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "masks": [_record(*one) for one in chosen],
+    }
+    overlay = _draw(image, prompts, chosen)
+    _write(output, Path(args.image).stem, overlay, chosen, result)
+    print(json.dumps(result) if args.json else "\n".join(_lines(output, result)))
+    return 0
+
+
+def _predict(
+    args: argparse.Namespace,
+    predictor: "Predictor",
+    image: "NDArray[np.uint8]",
+    prompts: "list[Prompt]",
+    seconds: dict[str, float],
+) -> "tuple[list[Prompt], tuple[MaskPrediction, ...]]":
+    """Return the prompts, with the mask if there is one, and their answers; adds to `seconds`."""
+    from anymask.cli.prompt_arguments import read_mask_input, with_mask
+    from anymask.core.frames import ImageFrame
+
+    config = predictor.model.config
+    if args.mask is not None:
+        frame = ImageFrame(original_size=image.shape[:2], image_size=config.image_size)
+        mask_input = read_mask_input(Path(args.mask), frame, config.mask_size)
+        prompts = with_mask(prompts, mask_input)
+    started = time.perf_counter()
+    embedding = predictor.embed(image)
+    embedded = time.perf_counter()
+    predictions = predictor.predict(
+        embedding, prompts, multimask_output=True if args.multimask else None
+    )
+    seconds["embed"] = embedded - started
+    seconds["predict"] = time.perf_counter() - embedded
+    return prompts, predictions
+
+
+def _chosen(prediction: "MaskPrediction", *, every: bool) -> list[int]:
+    """Return the indices of the masks to write, best first."""
+    order: list[int] = (-prediction.iou_predictions).argsort(kind="stable").tolist()
+    return order if every else order[:1]
+
+
+def _record(prompt: "Prompt", prediction: "MaskPrediction", index: int) -> dict[str, Any]:
+    from anymask.core.geometry import xyxy_to_xywh
+    from anymask.core.rle import Rle
+
+    rle = Rle.from_mask(prediction.masks[index])
+    asked: dict[str, Any] = {}
+    if prompt.point_coords is not None:
+        asked["point_coords"] = prompt.point_coords.tolist()
+        asked["point_labels"] = prompt.point_labels.tolist()
+    if prompt.box is not None:
+        asked["box"] = prompt.box.tolist()
+    return {
+        "segmentation": rle.to_coco(),
+        "bbox": xyxy_to_xywh(rle.to_box()).tolist(),
+        "area": rle.area,
+        "iou_prediction": round(float(prediction.iou_predictions[index]), 6),
+        "prompt": {**asked, "mask_input": prompt.mask_input is not None},
+    }
+
+
+def _draw(
+    image: "NDArray[np.uint8]",
+    prompts: "list[Prompt]",
+    chosen: "list[tuple[Prompt, MaskPrediction, int]]",
+) -> "NDArray[np.uint8]":
+    from anymask.inference.overlay import draw_overlay
+
+    # The best mask lies on top of the others.
+    masks = [prediction.masks[index] for _, prediction, index in reversed(chosen)]
+    return draw_overlay(image, masks, prompts)
+
+
+def _write(
+    output: Path,
+    stem: str,
+    overlay: "NDArray[np.uint8]",
+    chosen: "list[tuple[Prompt, MaskPrediction, int]]",
+    result: dict[str, Any],
+) -> None:
+    """Write all files, the JSON record last, and name them in `result`."""
+    import numpy as np
+
+    from anymask.core.files import atomic_write, write_json
+    from anymask.core.image_io import write_png
+
+    masks = [prediction.masks[index] for _, prediction, index in chosen]
+    names = [f"{stem}_mask_{k}.png" for k in range(len(masks))]
+    if len(masks) == 1:
+        names = [f"{stem}_mask.png"]
+    for name, mask in zip(names, masks, strict=True):
+        write_png(output / name, mask)
+    write_png(output / f"{stem}_overlay.png", overlay)
+    with atomic_write(output / f"{stem}_logits.npy") as stream:
+        np.save(stream, np.stack([p.low_res_logits[index] for _, p, index in chosen]))
+    result["files"] = [*names, f"{stem}_overlay.png", f"{stem}_logits.npy", f"{stem}.json"]
+    write_json(output / f"{stem}.json", result)
+
+
+def _lines(output: Path, result: dict[str, Any]) -> list[str]:
+    lines = [
+        f"mask {k}: {mask['area']} pixels, predicted IoU {mask['iou_prediction']:.2f}"
+        for k, mask in enumerate(result["masks"])
+    ]
+    seconds = result["seconds"]
+    times = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
+    return [*lines, f"time: {times}", *(str(output / name) for name in result["files"])]

@@ -1,0 +1,37 @@
+import subprocess
+import sys
+
+import pytest
+
+import anymask
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(result.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import anymask",
+        "import anymask.cli.main as m\nm.build_parser()",
+        "from anymask import Prompt, read_image",
+    ],
+)
+def test_import_and_command_line_load_no_torch(statement):
+    assert "torch" not in modules_after(statement)
+
+
+def test_every_public_name_is_there():
+    for name in anymask.__all__:
+        assert getattr(anymask, name) is not None
+    assert set(anymask.__all__) <= set(dir(anymask))
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'segment_anything'"):
+        anymask.segment_anything  # noqa: B018
