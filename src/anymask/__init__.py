@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anymask.core.image_io import read_image
     from anymask.core.prompts import Prompt
-    from anymask.inference.facade import (
-        SamAutomaticMaskGenerator,
-        SamPredictor,
-        sam_model_registry,
-    )
+    from anymask.inference.facade import SamAutomaticMaskGenerator, SamPredictor
     from anymask.inference.generator import MaskGenerator
     from anymask.inference.loading import load_model
+    from anymask.inference.longest_side import ResizeLongestSide
     from anymask.inference.predictor import Predictor
+    from anymask.inference.reference_sam import sam_model_registry
 
 __version__ = "0.1.0"
 
@@ -21,6 +19,7 @@ __all__ = [
     "MaskGenerator",
     "Predictor",
     "Prompt",
+    "ResizeLongestSide",
     "SamAutomaticMaskGenerator",
     "SamPredictor",
     "__version__",
@@ -34,11 +33,12 @@ _HOMES = {
     "MaskGenerator": "anymask.inference.generator",
     "Predictor": "anymask.inference.predictor",
     "Prompt": "anymask.core.prompts",
+    "ResizeLongestSide": "anymask.inference.longest_side",
     "SamAutomaticMaskGenerator": "anymask.inference.facade",
     "SamPredictor": "anymask.inference.facade",
     "load_model": "anymask.inference.loading",
     "read_image": "anymask.core.image_io",
-    "sam_model_registry": "anymask.inference.facade",
+    "sam_model_registry": "anymask.inference.reference_sam",
 }
 
 

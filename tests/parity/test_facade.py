@@ -11,6 +11,8 @@ from scipy import ndimage
 from anymask.core.errors import CheckpointError, InvalidInputError
 from anymask.core.rle import Rle
 from anymask.inference import facade
+from anymask.inference.longest_side import ResizeLongestSide
+from anymask.inference.reference_sam import ReferenceSam, sam_model_registry
 from anymask.model.checkpoint_layouts import from_official
 from anymask.model.checkpoints import build_sam
 from anymask.model.presets import tiny, tiny_vit
@@ -290,8 +292,42 @@ def test_facade_runs_the_default_structure_with_fine_features():
 
 
 def test_registry_has_the_reference_names_and_refuses_another_models_file(tmp_path, models):
-    assert set(reference_package.sam_model_registry) <= set(facade.sam_model_registry)
+    assert set(reference_package.sam_model_registry) <= set(sam_model_registry)
     path = tmp_path / "other.pth"
     torch.save(models["segment_anything"].state_dict(), path)
     with pytest.raises(CheckpointError, match="must hold the model vit_b"):
-        facade.sam_model_registry["vit_b"](checkpoint=path)
+        sam_model_registry["vit_b"](checkpoint=path)
+
+
+def test_documented_batched_call_gives_the_same(models: dict[str, torch.nn.Module]) -> None:
+    ours = ReferenceSam(models["anymask"]).eval()
+    transform = ResizeLongestSide(ours.image_encoder.img_size)
+    other = smooth_image(90, 60, seed=5)
+
+    def prepare(image: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(transform.apply_image(image)).permute(2, 0, 1).contiguous()
+
+    boxes = torch.tensor([[7, 6, 50, 70], [45, 3, 80, 40]])
+    points = torch.tensor([[[20, 30]]])
+    batched_input = [
+        {
+            "image": prepare(IMAGE),
+            "boxes": transform.apply_boxes_torch(boxes, IMAGE.shape[:2]),
+            "original_size": IMAGE.shape[:2],
+        },
+        {
+            "image": prepare(other),
+            "point_coords": transform.apply_coords_torch(points, other.shape[:2]),
+            "point_labels": torch.tensor([[1]]),
+            "original_size": other.shape[:2],
+        },
+    ]
+    for multimask_output in (False, True):
+        expected = models["segment_anything"](batched_input, multimask_output=multimask_output)
+        answers = ours(batched_input, multimask_output=multimask_output)
+        for ours_row, row in zip(answers, expected, strict=True):
+            assert set(ours_row) == set(row)
+            assert ours_row["masks"].shape == row["masks"].shape
+            assert (ours_row["masks"] != row["masks"]).float().mean() < 1e-3
+            for key in ("iou_predictions", "low_res_logits"):
+                torch.testing.assert_close(ours_row[key], row[key], atol=1e-4, rtol=1e-4)

@@ -1,7 +1,6 @@
 """The reference package's names over this package's parts: only the import line must change."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -9,20 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anymask.core.errors import AnymaskError, CheckpointError, InvalidInputError
-from anymask.core.frames import PIXEL_CENTER_OFFSET, ImageFrame
+from anymask.core.errors import AnymaskError, InvalidInputError
 from anymask.core.geometry import xyxy_to_xywh
 from anymask.core.image_io import to_rgb_array
-from anymask.core.prompts import PointLabel
 from anymask.core.rle import Rle
 from anymask.inference.generator import MaskGenerator
 from anymask.inference.longest_side import ResizeLongestSide
-from anymask.inference.mask_tensors import upscale_logits
 from anymask.inference.predictor import Predictor
-from anymask.inference.prompt_tensors import BOX_LABELS
-from anymask.model.checkpoints import build_sam, load_sam
-from anymask.model.features import ImageFeatures, PromptTensors
-from anymask.model.presets import preset
+from anymask.inference.reference_sam import answer_prompts, pack_scaled_prompts
+from anymask.model.features import ImageFeatures
 from anymask.model.sam import Sam
 
 OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
@@ -172,47 +166,12 @@ class SamPredictor:
         """
         if self._features is None or self.original_size is None:
             raise NoImageError
-        prompts = _prompt_tensors(point_coords, point_labels, boxes, mask_input, self.device)
-        index = torch.zeros(len(prompts.point_labels), dtype=torch.int64, device=self.device)
-        decoded = self.model.decode(
-            self._features, prompts, index, multimask_output=multimask_output
+        prompts = pack_scaled_prompts(point_coords, point_labels, boxes, mask_input, self.device)
+        logits, ious, low_res_logits = answer_prompts(
+            self.model, self._features, self.original_size, prompts, multimask_output
         )
-        S = self.transform.target_length
-        frame = ImageFrame(original_size=self.original_size, image_size=S)
-        flat = decoded.low_res_logits.flatten(0, 1)
-        threshold = self.model.config.mask_threshold
-        full_size = (upscale_logits(logits, frame) for logits in flat)
-        masks = torch.stack([x if return_logits else x > threshold for x in full_size])
-        masks = masks.reshape(*decoded.low_res_logits.shape[:2], *self.original_size)
-        return masks, decoded.iou_predictions, decoded.low_res_logits
-
-
-def _prompt_tensors(
-    point_coords: Tensor | None,
-    point_labels: Tensor | None,
-    boxes: Tensor | None,
-    mask_input: Tensor | None,
-    device: torch.device,
-) -> PromptTensors:
-    """Return the prompts as the network takes them: half a pixel added, box or padding appended."""
-    given = [x for x in (point_coords, boxes, mask_input) if x is not None]
-    P = len(given[0]) if given else 1
-    coords, labels = [], []
-    if point_coords is not None and point_labels is not None:
-        coords.append(point_coords + PIXEL_CENTER_OFFSET)
-        labels.append(point_labels.to(torch.int64))
-    if boxes is not None:
-        coords.append(boxes.reshape(-1, 2, 2) + PIXEL_CENTER_OFFSET)
-        labels.append(torch.tensor(BOX_LABELS, device=device).expand(P, 2))
-    else:
-        filler = PointLabel.PADDING if coords else PointLabel.ABSENT
-        coords.append(torch.zeros(P, 1, 2, device=device))
-        labels.append(torch.full((P, 1), filler, device=device))
-    return PromptTensors(
-        point_coords=torch.cat(coords, dim=1).float(),
-        point_labels=torch.cat(labels, dim=1),
-        mask_input=None if mask_input is None else mask_input.expand(P, -1, -1, -1),
-    )
+        masks = logits if return_logits else logits > self.model.config.mask_threshold
+        return masks, ious, low_res_logits
 
 
 class SamAutomaticMaskGenerator:
@@ -290,30 +249,3 @@ class SamAutomaticMaskGenerator:
         if self.output_mode == "binary_mask":
             return rle.to_mask()
         return rle.to_coco() if self.output_mode == "coco_rle" else rle.to_coco_uncompressed()
-
-
-def _build(name: str, checkpoint: str | None = None) -> Sam:
-    """Return the model of that name in evaluation mode, with random weights without checkpoint.
-
-    Raises:
-        CheckpointError: the file is damaged or holds another model.
-    """
-    config = preset(name)
-    if checkpoint is None:
-        return (load_sam(None)[0] if name == "small" else build_sam(config)).eval()
-    model, _ = load_sam(checkpoint)
-    if model.config.image_encoder != config.image_encoder:
-        raise CheckpointError(
-            f"checkpoint must hold the model {name}, got {model.config.name}. "
-            "Take the registry entry of that name."
-        )
-    return model.eval()
-
-
-sam_model_registry: dict[str, Callable[..., Sam]] = {
-    "default": partial(_build, "vit_h"),  # as in the reference
-    "vit_h": partial(_build, "vit_h"),
-    "vit_l": partial(_build, "vit_l"),
-    "vit_b": partial(_build, "vit_b"),
-    "small": partial(_build, "small"),
-}
