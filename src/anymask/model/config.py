@@ -58,6 +58,8 @@ class SamConfig:
         high_res_features: the encoder's stride-4 and stride-8 features enter the mask up-scaling.
         prompt_maps: clicks and boxes are also drawn as maps beside `mask_input`, so that a small
             model need not learn locality from tokens alone.
+        refine_depth: convolution blocks that mix image and drawn prompt at stride 8, and half as
+            many at stride 4, on the way up; needs high_res_features.
         activation: of the mask prompt and the mask up-scaling; ReLU costs a fifth of GELU on CPUs.
         iou_sigmoid: the IoU head ends in a sigmoid (the paper's is linear and can leave [0, 1]).
     """
@@ -78,6 +80,7 @@ class SamConfig:
     iou_head_dim: int = 256
     high_res_features: bool = False
     prompt_maps: bool = False
+    refine_depth: int = 0
     iou_sigmoid: bool = False
     mask_threshold: float = 0.0
     # ImageNet statistics on the 0..255 scale, as the released weights expect.

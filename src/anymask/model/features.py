@@ -67,13 +67,15 @@ class EncodedPrompts:
         sparse_embeddings: (P, N, D).
         sparse_mask: (P, N) bool, False for fillers, or None when there is none.
         dense_embeddings: (P, D, h, w), or (1, D, 1, 1) when it is the same everywhere.
-        fine_embeddings: (P, D/8, 4h, 4w), the prompt drawn at stride 4, or None.
+        stride8: (P, D/4, 2h, 2w), the prompt drawn at stride 8, or None.
+        stride4: (P, D/8, 4h, 4w), the prompt drawn at stride 4, or None.
     """
 
     sparse_embeddings: Tensor
     sparse_mask: Tensor | None
     dense_embeddings: Tensor
-    fine_embeddings: Tensor | None = None
+    stride8: Tensor | None = None
+    stride4: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

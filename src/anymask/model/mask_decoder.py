@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from anymask.model.config import SamConfig
 from anymask.model.features import DecodedMasks, EncodedPrompts, ImageFeatures
-from anymask.model.layers import ACTIVATIONS, LayerNorm2d, ReluMlp
+from anymask.model.layers import ACTIVATIONS, ConvBlock, LayerNorm2d, ReluMlp
 from anymask.model.two_way_transformer import TwoWayTransformer
 
 
@@ -48,6 +48,8 @@ class MaskDecoder(nn.Module):
             nn.ConvTranspose2d(D // 4, D // 8, 2, stride=2),
             activation(),
         )
+        self.refine8 = nn.Sequential(*(ConvBlock(D // 4) for _ in range(config.refine_depth)))
+        self.refine4 = nn.Sequential(*(ConvBlock(D // 8) for _ in range(config.refine_depth // 2)))
         self.output_hypernetworks_mlps = nn.ModuleList(
             ReluMlp(D, D, D // 8, 3) for _ in range(self.num_mask_tokens)
         )
@@ -88,9 +90,7 @@ class MaskDecoder(nn.Module):
             dense_positional_encoding.flatten(2).transpose(1, 2).to(cells.dtype),
             token_mask,
         )
-        upscaled = self._upscale(
-            cells.transpose(1, 2).reshape(P, D, h, w), features, prompts.fine_embeddings
-        )
+        upscaled = self._upscale(cells.transpose(1, 2).reshape(P, D, h, w), features, prompts)
         slots = range(T)[mask_slots(multimask_output)]
         weights = torch.stack(
             [self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in slots], dim=1
@@ -101,11 +101,15 @@ class MaskDecoder(nn.Module):
             low_res_logits=logits, iou_predictions=ious.sigmoid() if self.iou_sigmoid else ious
         )
 
-    def _upscale(self, cells: Tensor, features: ImageFeatures, fine: Tensor | None) -> Tensor:
-        """(P, D, h, w) to (P, D/8, 4h, 4w), sharpened by the encoder's finer features."""
+    def _upscale(self, cells: Tensor, features: ImageFeatures, prompts: EncodedPrompts) -> Tensor:
+        """(P, D, h, w) to (P, D/8, 4h, 4w), sharpened by finer features and the drawn prompt."""
         if features.stride8 is None or features.stride4 is None:
             return self.output_upscaling(cells)  # type: ignore[no-any-return]
         to_stride8, norm, activate, to_stride4, _ = self.output_upscaling
-        x = activate(norm(to_stride8(cells) + features.stride8))
-        x = to_stride4(x) + features.stride4
-        return activate(x if fine is None else x + fine)  # type: ignore[no-any-return]
+        x = activate(norm(_sum(to_stride8(cells), features.stride8, prompts.stride8)))
+        x = to_stride4(self.refine8(x))
+        return self.refine4(activate(_sum(x, features.stride4, prompts.stride4)))  # type: ignore[no-any-return]
+
+
+def _sum(x: Tensor, y: Tensor, z: Tensor | None) -> Tensor:
+    return x + y if z is None else x + y + z

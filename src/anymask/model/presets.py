@@ -37,6 +37,7 @@ def small(image_size: int = 384) -> SamConfig:
         activation="relu",
         high_res_features=True,
         prompt_maps=True,
+        refine_depth=2,
         iou_sigmoid=True,
     )
 
@@ -57,6 +58,7 @@ def tiny() -> SamConfig:
         activation="relu",
         high_res_features=True,
         prompt_maps=True,
+        refine_depth=2,
         iou_sigmoid=True,
     )
 

@@ -67,7 +67,9 @@ class PromptEncoder(nn.Module):
             activation(),
             nn.Conv2d(channels, D, 1),
         )
-        self.fine_projection = nn.Conv2d(4, D // 8, 1) if self.prompt_maps else None
+        if self.prompt_maps:
+            self.to_stride8 = nn.Conv2d(4, D // 4, 2, stride=2)
+            self.to_stride4 = nn.Conv2d(4, D // 8, 1)
 
     def forward(self, prompts: PromptTensors, grid_size: int) -> EncodedPrompts:
         """The embeddings of prompts about images of `grid_size` embedding cells a side."""
@@ -75,13 +77,14 @@ class PromptEncoder(nn.Module):
         sparse, sparse_mask = self._encode_points(
             prompts.point_coords / image_size, prompts.point_labels
         )
-        if self.fine_projection is not None:
+        if self.prompt_maps:
             maps = self._draw(prompts, image_size, 4 * grid_size)
             return EncodedPrompts(
                 sparse_embeddings=sparse,
                 sparse_mask=sparse_mask,
                 dense_embeddings=self.mask_downscaling(maps),
-                fine_embeddings=self.fine_projection(maps),
+                stride8=self.to_stride8(maps),
+                stride4=self.to_stride4(maps),
             )
         return EncodedPrompts(
             sparse_embeddings=sparse,

@@ -61,6 +61,9 @@ class LossConfig:
             minimum. Without it a small model's three masks collapse into the one that wins first.
         supervise_all_ious: every mask's IoU prediction learns, not only the winner's; ranking
             needs it.
+        affinity_weight: of an auxiliary loss on the encoder's stride-8 features: the cells of a
+            target should resemble a cell clicked inside it. It reaches the encoder directly, long
+            before the decoder has learned what to ask of it. Ignored without such features.
     """
 
     mask_loss: Literal["focal", "normalized_focal"] = "focal"
@@ -69,6 +72,7 @@ class LossConfig:
     iou_weight: float = 1.0
     other_masks_weight: float = 0.15
     supervise_all_ious: bool = True
+    affinity_weight: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from anymask.core.errors import MissingExtraError
 from anymask.core.files import write_bytes
 from anymask.training.run_folder import RunFolder
 
-_LOSSES = ("loss", "first_mask", "first_dice", "first_iou", "last_dice", "last_iou")
+_LOSSES = ("loss", "first_mask", "first_dice", "first_iou", "last_dice", "last_iou", "affinity")
 _SMOOTHING_STEPS = 50
 
 

@@ -14,6 +14,7 @@ from anymask.training.config import LossConfig
 
 FOCAL_GAMMA = 2.0  # Lin et al. 2017; the paper names the loss, not its constants
 DICE_SMOOTHING = 1.0
+_AFFINITY_SCALE = 10.0  # cosine similarities of 0 and 1 become logits of -5 and 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +58,24 @@ def binary_iou(logits: Tensor, targets: Tensor) -> Tensor:
     overlap = (predicted & truth).sum(-1)
     union = (predicted | truth).sum(-1)
     return overlap / union.clamp_min(1)
+
+
+def affinity_loss(features: Tensor, cells: Tensor, target_masks: Tensor) -> Tensor:
+    """How badly feature similarity to a clicked cell separates target from rest; a scalar.
+
+    Args:
+        features: (P, C, side, side).
+        cells: (P, 2) int64 xy of a cell inside each target.
+        target_masks: (P, side, side) coverage.
+    """
+    unit = F.normalize(features.float(), dim=1).flatten(2)  # P C L
+    index = cells[:, 1] * features.shape[-1] + cells[:, 0]
+    clicked = unit[torch.arange(len(index), device=index.device), :, index]  # P C
+    similarity = torch.einsum("pc,pcl->pl", clicked, unit)
+    logits = _AFFINITY_SCALE * (similarity - 0.5).unsqueeze(1)
+    targets = target_masks.flatten(1).unsqueeze(1)
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, targets)
+    return cross_entropy + dice_loss(logits, targets).mean()
 
 
 def round_loss(decoded: DecodedMasks, target_masks: Tensor, config: LossConfig) -> LossTerms:

@@ -30,7 +30,7 @@ def start_prompts(
         generator: randomness.
     """
     P = len(target_masks)
-    points = sample_points(_inside(target_masks), config.interior_probability, generator)
+    points = sample_points(inside(target_masks), config.interior_probability, generator)
     coords = torch.stack([points, torch.zeros_like(points)], dim=1)
     labels = torch.tensor([PointLabel.FOREGROUND, PointLabel.PADDING]).expand(P, 2)
 
@@ -52,7 +52,7 @@ def error_prompts(
     The click falls in the region where the logits (P, side, side) err; it is foreground on a missed
     part and background on a false one. Where nothing errs it confirms the target.
     """
-    truth = _inside(target_masks)
+    truth = inside(target_masks)
     error = (logits > 0) != truth
     is_right = ~error.flatten(1).any(1)
     region = torch.where(is_right[:, None, None], truth, error)
@@ -99,7 +99,7 @@ def noisy_boxes(
     return torch.cat([low, torch.maximum(noisy[:, 2:], low + 1.0)], dim=1)
 
 
-def _inside(target_masks: Tensor) -> Tensor:
+def inside(target_masks: Tensor) -> Tensor:
     """(P, side, side) bool: covered cells, or the most covered ones of a thinner target."""
     flat = target_masks.flatten(1)
     threshold = flat.amax(1).clamp_max(0.5).clamp_min(1e-6)

@@ -8,14 +8,15 @@ predicted IoU fed back. A few middle rounds run without gradients when the budge
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from anymask.model.features import DecodedMasks, ImageFeatures, PromptTensors
 from anymask.model.sam import Sam
 from anymask.training.batches import TrainBatch
 from anymask.training.config import TrainConfig
-from anymask.training.losses import LossTerms, round_loss
-from anymask.training.prompt_sampling import error_prompts, start_prompts
+from anymask.training.losses import LossTerms, affinity_loss, round_loss
+from anymask.training.prompt_sampling import error_prompts, inside, sample_points, start_prompts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,10 +26,11 @@ class StepLosses:
     total: Tensor
     first_round: LossTerms
     last_round: LossTerms
+    affinity: Tensor
 
     def values(self) -> dict[str, float]:
         """The terms by name, as Python numbers."""
-        rows = {"loss": self.total}
+        rows = {"loss": self.total, "affinity": self.affinity}
         for name, terms in (("first", self.first_round), ("last", self.last_round)):
             rows |= {f"{name}_mask": terms.mask, f"{name}_dice": terms.dice}
             rows |= {f"{name}_iou": terms.iou}
@@ -61,6 +63,8 @@ def training_losses(
         low_res_logits=decoded.low_res_logits[:, :1], iou_predictions=decoded.iou_predictions[:, :1]
     )
     total = first_round.total + 0.5 * round_loss(single, targets, config.loss).total
+    affinity = _affinity(features, batch, config, generator)
+    total = total + config.loss.affinity_weight * affinity
     last_round = first_round
 
     span = prompts.max_rounds - prompts.min_rounds + 1
@@ -82,7 +86,21 @@ def training_losses(
             last_round = round_loss(decoded, targets, config.loss)
             total = total + last_round.total
         logits = decoded.low_res_logits.detach()
-    return StepLosses(total=total, first_round=first_round, last_round=last_round)
+    return StepLosses(
+        total=total, first_round=first_round, last_round=last_round, affinity=affinity
+    )
+
+
+def _affinity(
+    features: ImageFeatures, batch: TrainBatch, config: TrainConfig, generator: torch.Generator
+) -> Tensor:
+    if features.stride8 is None or config.loss.affinity_weight == 0.0:
+        return features.image_embeddings.new_zeros(())
+    points = sample_points(inside(batch.target_masks), 0.0, generator)
+    per_target = features.stride8[batch.image_index.to(features.stride8.device)]
+    cells = (points / 8).long().clamp(0, per_target.shape[-1] - 1).to(per_target.device)
+    targets = F.avg_pool2d(batch.target_masks.unsqueeze(1), 2)[:, 0].to(per_target.device)
+    return affinity_loss(per_target, cells, targets)
 
 
 def _decode(

@@ -23,7 +23,8 @@ def inputs_for(config, num_prompts=2, grid=3):
         sparse_embeddings=torch.randn(P, 2, D),
         sparse_mask=None,
         dense_embeddings=torch.randn(1, D, 1, 1),
-        fine_embeddings=torch.randn(P, D // 8, 4 * grid, 4 * grid) if is_fine else None,
+        stride8=torch.randn(P, D // 4, 2 * grid, 2 * grid) if is_fine else None,
+        stride4=torch.randn(P, D // 8, 4 * grid, 4 * grid) if is_fine else None,
     )
     return features, torch.randn(1, D, grid, grid), prompts
 
@@ -84,11 +85,13 @@ def test_fine_features_and_fine_prompts_reach_the_mask():
     # noise, as a constant would be normalised away
     stride8 = features.stride8 + torch.randn_like(features.stride8)
     stride4 = features.stride4 + torch.randn_like(features.stride4)
-    fine = prompts.fine_embeddings + torch.randn_like(prompts.fine_embeddings)
+    drawn8 = prompts.stride8 + torch.randn_like(prompts.stride8)
+    drawn4 = prompts.stride4 + torch.randn_like(prompts.stride4)
     for other_features, other_prompts in (
         (dataclasses.replace(features, stride8=stride8), prompts),
         (dataclasses.replace(features, stride4=stride4), prompts),
-        (features, dataclasses.replace(prompts, fine_embeddings=fine)),
+        (features, dataclasses.replace(prompts, stride8=drawn8)),
+        (features, dataclasses.replace(prompts, stride4=drawn4)),
     ):
         after = decoder(other_features, positions, other_prompts, False).low_res_logits
         assert not torch.allclose(after, before, atol=1e-3)

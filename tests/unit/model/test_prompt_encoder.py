@@ -78,7 +78,8 @@ def test_fillers_are_marked(plain):
 def test_without_a_mask_the_dense_embedding_is_the_same_everywhere(plain):
     encoded = plain(prompts_of([[1, 1]], [1]), GRID)
     assert encoded.dense_embeddings.shape == (1, 32, 1, 1)
-    assert encoded.fine_embeddings is None
+    assert encoded.stride8 is None
+    assert encoded.stride4 is None
 
 
 def test_has_mask_chooses_between_the_mask_and_no_mask(plain):
@@ -136,4 +137,5 @@ def test_drawn_prompts_reach_the_dense_and_the_fine_embedding(drawing):
     encoded = drawing(prompts_of([[9, 9]], [1]), GRID)
     D = tiny().embed_dim
     assert encoded.dense_embeddings.shape == (1, D, 4, 4)
-    assert encoded.fine_embeddings.shape == (1, D // 8, 16, 16)
+    assert encoded.stride8.shape == (1, D // 4, 8, 8)
+    assert encoded.stride4.shape == (1, D // 8, 16, 16)

@@ -5,7 +5,7 @@ import torch
 
 from anymask.model.features import DecodedMasks
 from anymask.training.config import LossConfig
-from anymask.training.losses import binary_iou, dice_loss, focal_loss, round_loss
+from anymask.training.losses import affinity_loss, binary_iou, dice_loss, focal_loss, round_loss
 
 
 def test_focal_loss_of_one_even_guess_is_a_quarter_of_log_two() -> None:
@@ -35,6 +35,17 @@ def test_binary_iou_counts_thresholded_cells() -> None:
     logits = torch.tensor([[[1.0, 1.0, -1.0, -1.0]]])
     assert float(binary_iou(logits, torch.tensor([[[1.0, 0.0, 1.0, 0.0]]]))) == pytest.approx(1 / 3)
     assert float(binary_iou(-torch.ones(1, 1, 4), torch.zeros(1, 1, 4))) == 0.0
+
+
+def test_affinity_is_low_where_features_follow_the_target_and_high_where_they_do_not() -> None:
+    target = torch.zeros(1, 4, 4)
+    target[:, :2] = 1
+    features = torch.stack([target, 1 - target], dim=1)  # one direction inside, another outside
+    inside = torch.tensor([[1, 0]])
+    right = float(affinity_loss(features, inside, target))
+    wrong = float(affinity_loss(features, inside, target.mT))
+    assert right < 0.1
+    assert wrong > 2.0
 
 
 def _three_masks() -> tuple[DecodedMasks, torch.Tensor]:
