@@ -25,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--model", metavar="NAME_OR_PATH", help="a known model or a checkpoint (default: built in)")
     add(
-        "-o", "--output", default="evaluation", metavar="DIR", help="folder for the results (%(default)s)"
+        "-o",
+        "--output",
+        default="evaluation",
+        metavar="DIR",
+        help="folder for the results (%(default)s)",
     )
     add("--max-images", type=int, metavar="N", help="images of a set at most, drawn by the seed")
     add("--max-masks-per-image", type=int, metavar="N", help="masks of an image at most")

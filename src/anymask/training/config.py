@@ -112,7 +112,7 @@ class TrainConfig:
     checkpoint_every: int = 200
     num_loader_threads: int = 1
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    set_weights: tuple[tuple[str, float], ...] = ()
+    set_weights: tuple[tuple[str, float], ...] = ()  # how much more often a set is drawn
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     prompts: PromptConfig = field(default_factory=PromptConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -159,6 +159,8 @@ def _replaced(config: _T, path: list[str], text: str, full_path: str) -> _T:
         value: Any = _replaced(current, path[1:], text, full_path)
     elif path[0] == "stages":
         value = _parse_stages(text)
+    elif path[0] == "set_weights":
+        value = _parse_set_weights(text)
     elif isinstance(current, bool):
         value = {"true": True, "false": False}.get(text.lower())
     elif isinstance(current, (int, float, str)):
@@ -180,6 +182,15 @@ def _parse_stages(text: str) -> tuple[Stage, ...] | None:
     try:
         rows = [[int(n) for n in part.split(":")] for part in text.split(",")]
         return tuple(Stage(end_step=a, image_size=b, batch_size=c) for a, b, c in rows)
+    except ValueError:
+        return None
+
+
+def _parse_set_weights(text: str) -> tuple[tuple[str, float], ...] | None:
+    """(set, weight) pairs from "coco:3,pets:0.5"."""
+    try:
+        pairs = [part.rsplit(":", 1) for part in text.split(",")]
+        return tuple((name, float(weight)) for name, weight in pairs)
     except ValueError:
         return None
 

@@ -22,6 +22,8 @@ def test_setting_is_typed_and_nested() -> None:
     assert config.with_setting("loss.supervise_all_ious", "false").loss.supervise_all_ious is False
     stages = config.with_setting("stages", "10:64:4,20:96:2").stages
     assert stages[1] == Stage(end_step=20, image_size=96, batch_size=2)
+    weights = config.with_setting("set_weights", "a:3,b:0.5").set_weights
+    assert weights == (("a", 3.0), ("b", 0.5))
 
 
 def test_wrong_setting_lists_the_fields() -> None:
@@ -30,7 +32,13 @@ def test_wrong_setting_lists_the_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "text"), [("seed", "many"), ("loss.supervise_all_ious", "maybe"), ("stages", "1:2")]
+    ("field", "text"),
+    [
+        ("seed", "many"),
+        ("loss.supervise_all_ious", "maybe"),
+        ("stages", "1:2"),
+        ("set_weights", "a"),
+    ],
 )
 def test_setting_of_the_wrong_type_is_refused(field: str, text: str) -> None:
     with pytest.raises(InvalidInputError, match="must be like"):
