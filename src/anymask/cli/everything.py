@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 # The options of MaskGenerator with its defaults; a table, as importing it here would load torch.
-OPTIONS: tuple[tuple[str, type, float, str], ...] = (
+OPTIONS: tuple[tuple[str, type, float | None, str], ...] = (
     ("points_per_side", int, 32, "clicks along each side of the image"),
     ("points_per_batch", int, 64, "clicks decoded together"),
-    ("pred_iou_thresh", float, 0.88, "drop masks of a lower predicted IoU"),
-    ("stability_score_thresh", float, 0.95, "drop masks of a lower stability"),
+    ("pred_iou_thresh", float, None, "drop masks of a lower predicted IoU"),
+    ("stability_score_thresh", float, None, "drop masks of a lower stability"),
     ("stability_score_offset", float, 1.0, "how far stability moves the threshold, in logits"),
     ("box_nms_thresh", float, 0.7, "overlap from which two masks of a crop are one"),
     ("crop_num_layers", int, 0, "layers of crops looked at besides the whole image"),
@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print a JSON line for each image")
     for name, kind, default, text in OPTIONS:
         flag = "--" + name.replace("_", "-")
-        add(flag, type=kind, default=default, metavar="N", help=f"{text} ({default:.4g})")
+        shown = "the model's own" if default is None else f"{default:.4g}"
+        add(flag, type=kind, default=default, metavar="N", help=f"{text} ({shown})")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -187,8 +187,8 @@ class SamAutomaticMaskGenerator:
         model: Sam,
         points_per_side: int | None = 32,
         points_per_batch: int = 64,
-        pred_iou_thresh: float = 0.88,
-        stability_score_thresh: float = 0.95,
+        pred_iou_thresh: float | None = None,  # the model's: 0.88 for the official ones
+        stability_score_thresh: float | None = None,  # the model's: 0.95 for the official ones
         stability_score_offset: float = 1.0,
         box_nms_thresh: float = 0.7,
         crop_n_layers: int = 0,

@@ -38,8 +38,10 @@ class MaskGenerator:
         predictor: the model.
         points_per_side: clicks along each side of the image, so this number squared in all.
         points_per_batch: clicks decoded together; bounds the memory, does not change the masks.
-        pred_iou_thresh: masks with a predicted IoU up to this are dropped; 0 keeps all.
-        stability_score_thresh: masks with a lower stability score are dropped; 0 keeps all.
+        pred_iou_thresh: masks with a predicted IoU up to this are dropped; 0 keeps all; None takes
+            what the model's configuration names.
+        stability_score_thresh: masks with a lower stability score are dropped; 0 keeps all; None
+            takes what the model's configuration names.
         stability_score_offset: in logits, how far the stability score moves the threshold.
         box_nms_thresh: of masks of one crop whose boxes overlap more, the better one stays.
         crop_num_layers: 0 looks at the whole image only, n also at up to 2^n x 2^n crops of it.
@@ -61,8 +63,8 @@ class MaskGenerator:
         predictor: Predictor,
         points_per_side: int = 32,
         points_per_batch: int = 64,
-        pred_iou_thresh: float = 0.88,
-        stability_score_thresh: float = 0.95,
+        pred_iou_thresh: float | None = None,
+        stability_score_thresh: float | None = None,
         stability_score_offset: float = 1.0,
         box_nms_thresh: float = 0.7,
         crop_num_layers: int = 0,
@@ -86,8 +88,15 @@ class MaskGenerator:
         _check_range("max_mask_area_fraction", max_mask_area_fraction, 0, 1)
         self.predictor = predictor
         self.points_per_batch = points_per_batch
-        self.pred_iou_thresh = pred_iou_thresh
-        self.stability_score_thresh = stability_score_thresh
+        config = predictor.model.config
+        self.pred_iou_thresh = (
+            config.pred_iou_thresh if pred_iou_thresh is None else pred_iou_thresh
+        )
+        self.stability_score_thresh = (
+            config.stability_score_thresh
+            if stability_score_thresh is None
+            else stability_score_thresh
+        )
         self.stability_score_offset = stability_score_offset
         self.box_nms_thresh = box_nms_thresh
         self.crop_num_layers = crop_num_layers

@@ -61,6 +61,8 @@ class SamConfig:
         refine_depth: convolution blocks that mix image and drawn prompt at stride 8, and half as
             many at stride 4, on the way up; needs high_res_features.
         activation: of the mask prompt and the mask up-scaling; ReLU costs a fifth of GELU on CPUs.
+        pred_iou_thresh, stability_score_thresh: what "segment everything" asks of a mask unless told
+            otherwise (App. B); how sure a model is of itself belongs to the model.
         iou_sigmoid: the IoU head ends in a sigmoid (the paper's is linear and can leave [0, 1]).
     """
 
@@ -83,6 +85,8 @@ class SamConfig:
     refine_depth: int = 0
     iou_sigmoid: bool = False
     mask_threshold: float = 0.0
+    pred_iou_thresh: float = 0.88
+    stability_score_thresh: float = 0.95
     # ImageNet statistics on the 0..255 scale, as the released weights expect.
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)

@@ -1,3 +1,4 @@
+import dataclasses
 import inspect
 
 import numpy as np
@@ -6,6 +7,9 @@ import pytest
 from anymask.cli.everything import OPTIONS
 from anymask.core.errors import InvalidInputError
 from anymask.inference.generator import MaskGenerator
+from anymask.inference.predictor import Predictor
+from anymask.model.checkpoints import build_sam
+from anymask.model.presets import tiny
 from tiny_predictor import noise_image, tiny_predictor
 
 PERMISSIVE = {
@@ -123,3 +127,11 @@ def test_command_offers_every_option_with_its_default():
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and name != "predictor"
     }
     assert offered == expected
+
+
+def test_thresholds_left_out_are_the_models_own():
+    own = dataclasses.replace(tiny(), pred_iou_thresh=0.3, stability_score_thresh=0.4)
+    generator = MaskGenerator(Predictor(build_sam(own), "own"))
+    assert (generator.pred_iou_thresh, generator.stability_score_thresh) == (0.3, 0.4)
+    asked = MaskGenerator(generator.predictor, pred_iou_thresh=0.0)
+    assert (asked.pred_iou_thresh, asked.stability_score_thresh) == (0.0, 0.4)
