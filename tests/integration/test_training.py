@@ -1,6 +1,11 @@
 import dataclasses
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +69,34 @@ def test_killed_run_resumes_to_the_identical_curve(
     assert _curve(resumed) == _curve(whole)
     a, b = (load_sam(run.weights_path)[0].state_dict() for run in (whole, resumed))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_run_killed_by_the_system_goes_on_as_if_it_had_not_been(
+    shapes_folder: Path, tmp_path: Path
+) -> None:
+    def command(output: Path) -> list[str]:
+        settings = ["stages=40:64:4", "checkpoint_every=4", "validation_fraction=0"]
+        train_command = ["-m", "anymask.cli.main", "train", "tiny", str(shapes_folder)]
+        return [sys.executable, *train_command, "-o", str(output)] + [
+            word for setting in settings for word in ("--set", setting)
+        ]
+
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(command(killed), env=environment, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(RunFolder(path=killed).read_log()) < 10 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert len(RunFolder(path=killed).read_log()) < 40
+    for output in (killed, tmp_path / "whole"):
+        subprocess.run(command(output), env=environment, check=True, capture_output=True)
+
+    a, b = (RunFolder(path=folder) for folder in (killed, tmp_path / "whole"))
+    assert len(_curve(a)) == 40
+    assert _curve(a) == _curve(b)
+    assert a.weights_path.read_bytes() == b.weights_path.read_bytes()
 
 
 def test_first_20_steps_follow_the_stored_curve(shapes_folder: Path, tmp_path: Path) -> None:
