@@ -1,6 +1,6 @@
 """Images and prompts in the original frame, put to our network and to others'."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,17 @@ class Case:
     point_labels: np.ndarray | None = None  # P N
     boxes: np.ndarray | None = None  # P 4
     mask_input: Tensor | None = None  # P 1 4h 4w
+
+    @property
+    def num_prompts(self) -> int:
+        given = (self.point_coords, self.boxes, self.mask_input)
+        return next(len(value) for value in given if value is not None)
+
+    def first_prompt(self) -> "Case":
+        """Return the case with its first prompt only."""
+        arrays = ("point_coords", "point_labels", "boxes", "mask_input")
+        present = {name: getattr(self, name) for name in arrays if getattr(self, name) is not None}
+        return replace(self, **{name: value[:1] for name, value in present.items()})
 
     def frame(self, image_size: int) -> ImageFrame:
         return ImageFrame(original_size=self.image.shape[:2], image_size=image_size)
@@ -56,7 +67,7 @@ def make_case(prompts: str, *, mask_size: int, size: tuple[int, int] = (61, 97))
 
 def to_prompt_tensors(case: Case, image_size: int) -> PromptTensors:
     """Return the prompts as ours: a box is two points, without a box there is a padding point."""
-    frame, num_prompts = case.frame(image_size), 2
+    frame, num_prompts = case.frame(image_size), case.num_prompts
     coords, labels = [np.zeros((num_prompts, 0, 2))], [np.zeros((num_prompts, 0))]
     if case.point_coords is not None:
         coords.append(frame.points_to_model(case.point_coords))
@@ -80,10 +91,11 @@ def answer(model: Sam, case: Case, *, multimask_output: bool) -> tuple[Tensor, D
     """Return the image embedding and the decoded masks of our model."""
     image_size = model.config.image_size
     features = model.encode_images(model.preprocess([case.resized(image_size)]))
+    prompts = to_prompt_tensors(case, image_size)
     decoded = model.decode(
         features,
-        to_prompt_tensors(case, image_size),
-        torch.zeros(2, dtype=torch.int64),
+        prompts,
+        torch.zeros(len(prompts.point_labels), dtype=torch.int64),
         multimask_output=multimask_output,
     )
     return features.image_embeddings, decoded

@@ -56,6 +56,7 @@ def their_answer(model, pixel_values, case, frame, *, multimask_output):
         input_points=points,
         input_labels=labels,
         input_boxes=boxes,
+        input_masks=case.mask_input,
         multimask_output=multimask_output,
     )
 
@@ -124,10 +125,14 @@ def test_transformers_sizes_have_our_keys_and_shapes(config):
     assert set(to_transformers(ours)) == set(theirs) - {tied}
 
 
-@torch.no_grad()
-def test_mask_prompts_are_embedded_alike(pair):
+@pytest.mark.parametrize("multimask_output", [True, False])
+def test_mask_prompts_equal_transformers(pair, multimask_output):
+    """One prompt: transformers takes a mask for an image, not for each of its prompts."""
     ours, theirs, _ = pair
-    mask_input = make_case("mask_alone", mask_size=ours.config.mask_size).mask_input
-    embedded = ours.prompt_encoder.mask_downscaling(mask_input)
-    expected = theirs.prompt_encoder.mask_embed(mask_input)
-    torch.testing.assert_close(embedded, expected, atol=2e-5, rtol=0)
+    S = ours.config.image_size
+    case = make_case("points_and_mask", mask_size=ours.config.mask_size).first_prompt()
+    _, decoded = answer(ours, case, multimask_output=multimask_output)
+    pixels = ours.preprocess([case.resized(S)])
+    expected = their_answer(theirs, pixels, case, case.frame(S), multimask_output=multimask_output)
+    torch.testing.assert_close(decoded.low_res_logits, expected.pred_masks[0], atol=5e-5, rtol=0)
+    torch.testing.assert_close(decoded.iou_predictions, expected.iou_scores[0], atol=5e-5, rtol=0)
