@@ -1,6 +1,6 @@
 """Masks of a real photo from a point, a box, several points and an earlier mask, as one picture.
 
-Run `python examples/demo.py FOLDER`. The photo ships with scikit-image (coffee cup, CC0).
+Run `python examples/demo.py FOLDER`. The photo ships with scikit-image (a rocket, public domain).
 """
 
 import sys
@@ -14,7 +14,7 @@ import anymask
 from anymask.core.image_io import write_png
 from anymask.inference.overlay import draw_overlay
 
-PHOTO = Path(skimage.__file__).parent / "data" / "coffee.png"
+PHOTO = Path(skimage.__file__).parent / "data" / "rocket.jpg"
 
 
 def main(folder: Path) -> None:
@@ -25,18 +25,19 @@ def main(folder: Path) -> None:
     embedding = predictor.embed(image)
     print(f"{PHOTO.name}: embedded by {predictor.model_id} in {_ms(started)}")
 
-    point = anymask.Prompt(point_coords=[[300, 290]], point_labels=[1])
-    box = anymask.Prompt(box=[155, 60, 500, 375])
+    point = anymask.Prompt(point_coords=[[321, 200]], point_labels=[1])
+    box = anymask.Prompt(box=[304, 125, 340, 382])
     points = anymask.Prompt(
-        point_coords=[[300, 290], [300, 130], [60, 330]], point_labels=[1, 1, 0]
+        point_coords=[[321, 180], [321, 340], [395, 270], [240, 300], [395, 340]],
+        point_labels=[1, 1, 0, 0, 0],
     )
     first = predictor.predict(embedding, box)
     best = slice(first.best, first.best + 1)
     refined = anymask.Prompt(
-        point_coords=[[300, 290]], point_labels=[1], mask_input=first.low_res_logits[best]
+        point_coords=[[321, 250]], point_labels=[1], mask_input=first.low_res_logits[best]
     )
     panels = []
-    named = {"a point": point, "a box": box, "three points": points, "a mask and a point": refined}
+    named = {"a point": point, "a box": box, "five points": points, "a mask and a point": refined}
     for name, prompt in named.items():
         started = time.perf_counter()
         prediction = predictor.predict(embedding, prompt)

@@ -100,4 +100,4 @@ def test_demo_ends_with_the_path_of_its_picture(tmp_path: Path) -> None:
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     picture = Path(finished.stdout.splitlines()[-1].removeprefix("overlay: "))
-    assert read_image(picture).shape == (800, 1200, 3)
+    assert read_image(picture).shape == (854, 1280, 3)

@@ -145,7 +145,8 @@ class Predictor:
             chosen = [
                 i
                 for i, p in enumerate(prompts)
-                if three == (is_ambiguous(p) if multimask_output is None else multimask_output)
+                if three
+                == (self._is_ambiguous(p) if multimask_output is None else multimask_output)
             ]
             for start in range(0, len(chosen), prompts_per_batch):
                 part = chosen[start : start + prompts_per_batch]
@@ -183,6 +184,9 @@ class Predictor:
             )
             for i in range(len(prompts))
         ]
+
+    def _is_ambiguous(self, prompt: Prompt) -> bool:
+        return is_ambiguous(prompt, self.model.config.box_is_ambiguous)
 
     def _check(self, embedding: ImageEmbedding, prompts: Sequence[Any]) -> None:
         if embedding.model_id != self.model_id:

@@ -14,12 +14,16 @@ from anymask.model.features import PromptTensors
 BOX_LABELS = (PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT)
 
 
-def is_ambiguous(prompt: Prompt) -> bool:
+def is_ambiguous(prompt: Prompt, box_is_ambiguous: bool = True) -> bool:
     """Return whether the prompt may mean several masks: one point or one box, and nothing else.
+
+    `box_is_ambiguous` False takes a box as clear (`SamConfig.box_is_ambiguous`).
 
     SAM paper, App. A, "Making the model ambiguity-aware": with more prompts the three masks
     would grow alike, so that a single one answers.
     """
+    if prompt.box is not None and not box_is_ambiguous:
+        return False
     num_hints = prompt.num_points + (prompt.box is not None)
     return num_hints == 1 and prompt.mask_input is None
 

@@ -61,8 +61,10 @@ class SamConfig:
         refine_depth: convolution blocks that mix image and drawn prompt at stride 8, and half as
             many at stride 4, on the way up; needs high_res_features.
         activation: of the mask prompt and the mask up-scaling; ReLU costs a fifth of GELU on CPUs.
-        pred_iou_thresh, stability_score_thresh: what "segment everything" asks of a mask unless told
-            otherwise (App. B); how sure a model is of itself belongs to the model.
+        box_is_ambiguous: a box alone is answered by three masks, as the paper's text has it; False
+            answers it by the single-mask token, as later models do.
+        pred_iou_thresh, stability_score_thresh: what "segment everything" asks of a mask unless
+            told otherwise (App. B); how sure a model is of itself belongs to the model.
         iou_sigmoid: the IoU head ends in a sigmoid (the paper's is linear and can leave [0, 1]).
     """
 
@@ -85,6 +87,7 @@ class SamConfig:
     refine_depth: int = 0
     iou_sigmoid: bool = False
     mask_threshold: float = 0.0
+    box_is_ambiguous: bool = True
     pred_iou_thresh: float = 0.88
     stability_score_thresh: float = 0.95
     # ImageNet statistics on the 0..255 scale, as the released weights expect.

@@ -39,6 +39,10 @@ def small(image_size: int = 384) -> SamConfig:
         prompt_maps=True,
         refine_depth=2,
         iou_sigmoid=True,
+        # Chosen on held-out training photos; see docs/experiments.md.
+        box_is_ambiguous=False,
+        pred_iou_thresh=0.5,
+        stability_score_thresh=0.3,
     )
 
 

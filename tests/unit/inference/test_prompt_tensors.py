@@ -61,3 +61,8 @@ def test_mask_of_another_size_is_told():
 )
 def test_one_point_or_one_box_alone_is_ambiguous(parts, expected):
     assert is_ambiguous(Prompt(**parts)) is expected
+
+
+def test_a_model_can_take_boxes_as_clear():
+    assert not is_ambiguous(Prompt(box=[1, 1, 5, 5]), box_is_ambiguous=False)
+    assert is_ambiguous(Prompt(point_coords=[[1, 1]]), box_is_ambiguous=False)
