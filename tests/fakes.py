@@ -35,7 +35,7 @@ class DiscPredictor:
         return image.shape[:2]
 
     def predict(
-        self, embedding: Any, prompts: Sequence[Prompt], *, multimask_output: bool
+        self, embedding: Any, prompts: Sequence[Prompt], *, multimask_output: bool | None
     ) -> list[FakePrediction]:
         self.calls.append((len(prompts), multimask_output))
         self.prompts += prompts

@@ -26,14 +26,16 @@ def evaluate_boxes(
 ) -> SetScores:
     """Return the scores of prompting every mask of `images` with its tight half-open box.
 
-    Metrics: `miou`, of three masks the one with the highest predicted IoU; `miou_oracle`, the
-    best of the three; `miou_single`, the mask of the single-mask token; `miou_filled_box`, the
-    box itself as mask; with `grabcut`, `miou_grabcut`.
+    Metrics: `miou`, what the model answers to a box by its own rule; `miou_predicted`, of three
+    masks the one with the highest predicted IoU; `miou_oracle`, the best of the three;
+    `miou_single`, the mask of the single-mask token; `miou_filled_box`, the box itself as mask;
+    with `grabcut`, `miou_grabcut`.
     """
     index: list[int] = []
     predicted: list[NDArray[np.float64]] = []
     true: list[NDArray[np.float64]] = []
     single: list[float] = []
+    default: list[float] = []
     filled: list[float] = []
     cut: list[float] = []
     for i, image in enumerate(images):
@@ -41,6 +43,7 @@ def evaluate_boxes(
         embedding = predictor.embed(pixels)
         for start in range(0, len(image.masks), MAX_PROMPTS_PER_BATCH):
             masks = image.masks[start : start + MAX_PROMPTS_PER_BATCH]
+            default += _answer_boxes(predictor, embedding, masks)
             for answer, true_ious, single_iou in _predict_boxes(predictor, embedding, masks):
                 predicted.append(answer)
                 true.append(true_ious)
@@ -52,7 +55,8 @@ def evaluate_boxes(
     predicted_ious, true_ious_all = np.array(predicted), np.array(true)
     best = predicted_ious.argmax(axis=1)
     values = {
-        "miou": true_ious_all[np.arange(len(best)), best],
+        "miou": np.array(default),
+        "miou_predicted": true_ious_all[np.arange(len(best)), best],
         "miou_oracle": true_ious_all.max(axis=1),
         "miou_single": np.array(single),
         "miou_filled_box": np.array(filled),
@@ -67,6 +71,20 @@ def evaluate_boxes(
         predicted_ious=predicted_ious,
         true_ious=true_ious_all,
     )
+
+
+def _answer_boxes(
+    predictor: Predictor, embedding: Any, masks: tuple[LabelledMask, ...]
+) -> list[float]:
+    """Return the true IoU of the mask that each box gives when nothing more is asked for."""
+    prompts = [Prompt(box=mask.rle.to_box()) for mask in masks]
+    answers = predictor.predict(embedding, prompts, multimask_output=None)
+    ious = []
+    for mask, answer in zip(masks, answers, strict=True):
+        best = int(np.argmax(answer.iou_predictions))
+        target = np.ascontiguousarray(mask.rle.to_mask())
+        ious.append(float(masks_iou(answer.masks[best : best + 1], target)[0]))
+    return ious
 
 
 def _predict_boxes(

@@ -9,6 +9,7 @@ from anymask.evaluation.protocol import EvalRow
 
 _BOX_BARS = {
     "miou": "model",
+    "miou_predicted": "model, best predicted of three",
     "miou_single": "model, single-mask token",
     "miou_oracle": "model, best of three",
     "miou_grabcut": "GrabCut",

@@ -40,9 +40,9 @@ class Predictor(Protocol):
         """Return the embedding of `image` (H, W, 3) uint8 RGB."""
 
     def predict(
-        self, embedding: Any, prompts: Sequence[Prompt], *, multimask_output: bool
+        self, embedding: Any, prompts: Sequence[Prompt], *, multimask_output: bool | None
     ) -> Sequence[Prediction]:
-        """Return one prediction a prompt: three masks each, or one if not `multimask_output`."""
+        """Return one prediction a prompt: three masks, one if False, by its own rule if None."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

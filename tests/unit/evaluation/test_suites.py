@@ -130,11 +130,12 @@ def test_boxes_are_tight_and_their_baseline_is_the_filled_box(
 ) -> None:
     predictor = DiscPredictor()
     scores = evaluate_boxes(predictor, "discs", discs[:1])
-    assert predictor.calls == [(2, True), (2, False)]
+    assert predictor.calls == [(2, None), (2, True), (2, False)]
     assert predictor.prompts[0].box is not None
     assert predictor.prompts[0].box.tolist() == [6, 6, 11, 11]
     expected = [draw_disc(8, 8, 2).sum() / 25, draw_disc(22, 14, 4).sum() / 81]
-    for metric in ("miou", "miou_oracle", "miou_single", "miou_filled_box"):
+    metrics = ("miou", "miou_predicted", "miou_oracle", "miou_single", "miou_filled_box")
+    for metric in metrics:
         np.testing.assert_allclose(scores.values[metric], expected)
 
 
