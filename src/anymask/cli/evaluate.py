@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
             package is missing; found before the slow part where possible.
     """
     _check_request(args)
+    from anymask.cli.output_folder import make_output_folder
     from anymask.evaluation.protocol import rows_to_json_lines
     from anymask.evaluation.report import format_tables
     from anymask.evaluation.sampling import SampleLimits, select_masks
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         name: select_masks(images, limits, seed=args.seed)
         for name, images in _read_sets(args.data).items()
     }
-    output = _make_folder(args.output)
+    output = make_output_folder(args.output)
     predictor = load_predictor(args.model, args.device)
     scores = [_evaluate_set(args, predictor, name, images) for name, images in sets.items()]
     rows = summarise(scores, seed=args.seed)
@@ -131,19 +132,6 @@ def _evaluate_set(
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     grabcut = None if args.no_grabcut else GrabCut(cache_folder=cache / "anymask" / "grabcut")
     return evaluate_boxes(predictor, name, progress, grabcut=grabcut)
-
-
-def _make_folder(path: str) -> Path:
-    from anymask.core.errors import OutputError
-
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"--output {folder} could not be made: {error.strerror}. Choose another folder."
-        ) from None
-    return folder
 
 
 def _write_results(args: argparse.Namespace, output: Path, rows: "Sequence[EvalRow]") -> None:

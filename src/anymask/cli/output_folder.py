@@ -20,6 +20,6 @@ def make_output_folder(path: str | Path) -> Path:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"output folder {folder} must be writable, got: {reason}. Choose another with -o."
+            f"output folder {folder} must be writable, got: {reason}. Choose another with --output."
         ) from error
     return folder

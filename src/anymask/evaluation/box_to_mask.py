@@ -1,6 +1,7 @@
 """Box to mask: from the target's tight box, the model's mask beside what simple methods find."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,16 @@ from anymask.evaluation.sampling import read_labelled_image
 
 SUITE = "box_to_mask"
 MAX_PROMPTS_PER_BATCH = 64  # Bounds memory where one image has hundreds of masks.
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _BoxScores:
+    """What one box gave: IoUs of the default answer, of three masks (M,), of the single mask."""
+
+    default_iou: float
+    predicted_ious: NDArray[np.float64]
+    true_ious: NDArray[np.float64]
+    single_iou: float
 
 
 def evaluate_boxes(
@@ -32,10 +43,7 @@ def evaluate_boxes(
     with `grabcut`, `miou_grabcut`.
     """
     index: list[int] = []
-    predicted: list[NDArray[np.float64]] = []
-    true: list[NDArray[np.float64]] = []
-    single: list[float] = []
-    default: list[float] = []
+    boxes: list[_BoxScores] = []
     filled: list[float] = []
     cut: list[float] = []
     for i, image in enumerate(images):
@@ -43,22 +51,19 @@ def evaluate_boxes(
         embedding = predictor.embed(pixels)
         for start in range(0, len(image.masks), MAX_PROMPTS_PER_BATCH):
             masks = image.masks[start : start + MAX_PROMPTS_PER_BATCH]
-            default += _answer_boxes(predictor, embedding, masks)
-            for answer, true_ious, single_iou in _predict_boxes(predictor, embedding, masks):
-                predicted.append(answer)
-                true.append(true_ious)
-                single.append(single_iou)
+            boxes += _predict_boxes(predictor, embedding, masks)
         filled += [_filled_box_iou(mask) for mask in image.masks]
         if grabcut is not None:
             cut += grabcut.score(pixels, image.masks)
         index += [i] * len(image.masks)
-    predicted_ious, true_ious_all = np.array(predicted), np.array(true)
+    predicted_ious = np.array([box.predicted_ious for box in boxes])
+    true_ious = np.array([box.true_ious for box in boxes])
     best = predicted_ious.argmax(axis=1)
     values = {
-        "miou": np.array(default),
-        "miou_predicted": true_ious_all[np.arange(len(best)), best],
-        "miou_oracle": true_ious_all.max(axis=1),
-        "miou_single": np.array(single),
+        "miou": np.array([box.default_iou for box in boxes]),
+        "miou_predicted": true_ious[np.arange(len(best)), best],
+        "miou_oracle": true_ious.max(axis=1),
+        "miou_single": np.array([box.single_iou for box in boxes]),
         "miou_filled_box": np.array(filled),
     }
     if grabcut is not None:
@@ -69,35 +74,27 @@ def evaluate_boxes(
         image_index=np.array(index),
         values=values,
         predicted_ious=predicted_ious,
-        true_ious=true_ious_all,
+        true_ious=true_ious,
     )
-
-
-def _answer_boxes(
-    predictor: Predictor, embedding: Any, masks: tuple[LabelledMask, ...]
-) -> list[float]:
-    """Return the true IoU of the mask that each box gives when nothing more is asked for."""
-    prompts = [Prompt(box=mask.rle.to_box()) for mask in masks]
-    answers = predictor.predict(embedding, prompts, multimask_output=None)
-    ious = []
-    for mask, answer in zip(masks, answers, strict=True):
-        best = int(np.argmax(answer.iou_predictions))
-        target = np.ascontiguousarray(mask.rle.to_mask())
-        ious.append(float(masks_iou(answer.masks[best : best + 1], target)[0]))
-    return ious
 
 
 def _predict_boxes(
     predictor: Predictor, embedding: Any, masks: tuple[LabelledMask, ...]
-) -> Iterable[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
-    """Yield predicted IoUs (M,), true IoUs (M,) and the single-mask token's IoU for each mask."""
+) -> Iterable[_BoxScores]:
+    """Yield the scores of each mask's box: asked for nothing, for three masks, for one."""
     prompts = [Prompt(box=mask.rle.to_box()) for mask in masks]
+    defaults = predictor.predict(embedding, prompts, multimask_output=None)
     answers = predictor.predict(embedding, prompts, multimask_output=True)
     singles = predictor.predict(embedding, prompts, multimask_output=False)
-    for mask, answer, single in zip(masks, answers, singles, strict=True):
+    for mask, default, answer, single in zip(masks, defaults, answers, singles, strict=True):
         target = np.ascontiguousarray(mask.rle.to_mask())
-        predicted = np.asarray(answer.iou_predictions, dtype=np.float64)
-        yield predicted, masks_iou(answer.masks, target), float(masks_iou(single.masks, target)[0])
+        best = int(np.argmax(default.iou_predictions))
+        yield _BoxScores(
+            default_iou=float(masks_iou(default.masks[best : best + 1], target)[0]),
+            predicted_ious=np.asarray(answer.iou_predictions, dtype=np.float64),
+            true_ious=masks_iou(answer.masks, target),
+            single_iou=float(masks_iou(single.masks, target)[0]),
+        )
 
 
 def _filled_box_iou(mask: LabelledMask) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anymask.model.features import DecodedMasks, ImageFeatures, PromptTensors
 from anymask.model.sam import Sam
-from anymask.training.batches import TrainBatch
+from anymask.training.batches import LOGIT_STRIDE, TrainBatch
 from anymask.training.config import TrainConfig
 from anymask.training.losses import LossTerms, affinity_loss, round_loss
 from anymask.training.prompt_sampling import error_prompts, inside, sample_points, start_prompts
@@ -98,7 +98,12 @@ def _affinity(
         return features.image_embeddings.new_zeros(())
     points = sample_points(inside(batch.target_masks), 0.0, generator)
     per_target = features.stride8[batch.image_index.to(features.stride8.device)]
-    cells = (points / 8).long().clamp(0, per_target.shape[-1] - 1).to(per_target.device)
+    cells = (
+        (points / (2 * LOGIT_STRIDE))
+        .long()
+        .clamp(0, per_target.shape[-1] - 1)
+        .to(per_target.device)
+    )
     targets = F.avg_pool2d(batch.target_masks.unsqueeze(1), 2)[:, 0].to(per_target.device)
     return affinity_loss(per_target, cells, targets)
 

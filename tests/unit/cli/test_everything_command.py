@@ -6,18 +6,9 @@ import pytest
 from anymask.cli.main import main
 from anymask.core.image_io import write_png
 from anymask.core.records import read_records
-from anymask.model.checkpoints import build_sam, save_sam
-from anymask.model.presets import tiny
 from tiny_predictor import noise_image
 
 PERMISSIVE = ["--points-per-side", "3", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> str:
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_sam(build_sam(tiny(), seed=7), path)
-    return str(path)
 
 
 @pytest.fixture

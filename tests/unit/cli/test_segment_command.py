@@ -8,16 +8,7 @@ from PIL import Image
 from anymask.cli.main import main
 from anymask.core.image_io import read_image, write_png
 from anymask.core.rle import Rle
-from anymask.model.checkpoints import build_sam, save_sam
-from anymask.model.presets import tiny
 from tiny_predictor import noise_image
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> str:
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_sam(build_sam(tiny(), seed=7), path)
-    return str(path)
 
 
 @pytest.fixture
