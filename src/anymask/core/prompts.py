@@ -1,4 +1,4 @@
-"""What a person or a program asks to be segmented: points, a box, an earlier mask, checked once."""
+"""What is asked to be segmented: points, a box, an earlier mask, words; checked once."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -32,6 +32,7 @@ class Prompt:
         point_labels: (N,) int64, 1 foreground, 0 background; all foreground when left out.
         box: (4,) float32 xyxy pixels of the original image, half-open.
         mask_input: (1, h, w) float32 logits of an earlier prediction; (h, w) is accepted.
+        text: words that name the object, white space tidied; needs a model with text (App. D.5).
     """
 
     # Given as anything array-like, after construction always the arrays named above.
@@ -39,12 +40,14 @@ class Prompt:
     point_labels: Any = None
     box: Any = None
     mask_input: Any = None
+    text: Any = None
 
     def __post_init__(self) -> None:
         """Raise InvalidInputError for parts that are malformed or contradict each other."""
-        if self.point_coords is None and self.box is None and self.mask_input is None:
+        if all(part is None for part in (self.point_coords, self.box, self.mask_input, self.text)):
             raise InvalidInputError(
-                "prompt must have point_coords, box or mask_input, got none. Give at least one."
+                "prompt must have point_coords, box, mask_input or text, got none. "
+                "Give at least one."
             )
         if self.point_coords is not None:
             points = _points(self.point_coords)
@@ -58,6 +61,8 @@ class Prompt:
             object.__setattr__(self, "box", _box(self.box))
         if self.mask_input is not None:
             object.__setattr__(self, "mask_input", _mask_input(self.mask_input))
+        if self.text is not None:
+            object.__setattr__(self, "text", _text(self.text))
 
     @property
     def num_points(self) -> int:
@@ -138,6 +143,19 @@ def _mask_input(value: ArrayLike) -> NDArray[np.float32]:
             "Pass one of an earlier prediction's low_res_logits."
         )
     return mask
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInputError(
+            f"text must be a string, got {type(value).__name__}. Make a Prompt for each phrase."
+        )
+    tidy = " ".join(value.split())
+    if not tidy:
+        raise InvalidInputError(
+            f'text must have a word, got {value!r}. Name what to look for, e.g. "red car".'
+        )
+    return tidy
 
 
 def _finite(name: str, value: ArrayLike) -> NDArray[np.float32]:

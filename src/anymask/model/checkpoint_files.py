@@ -96,11 +96,12 @@ def _is_safetensors(path: Path) -> bool:
     except OSError as error:
         reason = error.strerror or str(error)
         raise CheckpointError(f"{path} could not be read: {reason}. Check the file.") from error
+    # Its length as eight bytes, of which the first can be any, a pickle's too; then its header.
+    if start[4:9] == b"\0\0\0\0{":
+        return True
     if start.startswith((_ZIP, _PICKLE)):
         return False
-    if start[8:9] != b"{":
-        raise CheckpointError(_what_instead(path, start))
-    return True
+    raise CheckpointError(_what_instead(path, start))
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

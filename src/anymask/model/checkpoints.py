@@ -32,6 +32,9 @@ from anymask.model.sam import Sam
 
 FORMAT_VERSION = "1"
 _CONFIG, _VERSION = "anymask_config", "anymask_format"
+# In the metadata of a file that holds only a LoRA adapter: what it is, and of which model.
+ADAPTER_FIELD, ADAPTER_BASE_FIELD = "anymask_adapter", "anymask_adapter_base"
+MAE_FIELD = "anymask_mae"  # in the metadata of a file that holds a masked auto-encoder
 _DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 
@@ -71,14 +74,15 @@ def save_sam(
         key: value.detach().to("cpu", _DTYPES[dtype]).contiguous()
         for key, value in model.state_dict().items()
     }
-    write_bytes(path, _with_sorted_metadata(safetensors.torch.save(tensors, fields)))
+    write_bytes(path, pack_safetensors(tensors, fields))
 
 
-def _with_sorted_metadata(data: bytes) -> bytes:
-    """The same safetensors content with a fixed header, as the library orders it at random.
+def pack_safetensors(tensors: Mapping[str, Tensor], fields: Mapping[str, str]) -> bytes:
+    """The bytes of a safetensors file; its header is sorted, as the library orders it at random.
 
     So the same model makes the same file, and the same id.
     """
+    data = safetensors.torch.save(dict(tensors), dict(fields))
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -128,6 +132,16 @@ def _understand(file: CheckpointFile, decoder_num_heads: int) -> tuple[SamConfig
                 f"format version must be {FORMAT_VERSION}, got {version}. Update anymask."
             )
         return SamConfig.from_json(_parse(file.metadata[_CONFIG])), file.tensors
+    if ADAPTER_FIELD in file.metadata:
+        raise CheckpointError(
+            f"the file holds an adapter of {file.metadata.get(ADAPTER_BASE_FIELD)}, not a whole "
+            "model. Merge it first: anymask models merge BASE ADAPTER -o OUT"
+        )
+    if MAE_FIELD in file.metadata:
+        raise CheckpointError(
+            "the file holds a masked auto-encoder, which segments nothing. "
+            "Train a model from it: anymask train PRESET DATA --init FILE"
+        )
     layout = layout_of(file.tensors)
     if layout is None:
         raise CheckpointError(

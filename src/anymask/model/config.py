@@ -65,6 +65,9 @@ class SamConfig:
             answers it by the single-mask token, as later models do.
         pred_iou_thresh, stability_score_thresh: what "segment everything" asks of a mask unless
             told otherwise (App. B); how sure a model is of itself belongs to the model.
+        iou_from_mask: predicted IoU is read off the drawn mask, not off one token (`MaskQuality`).
+        text_dim: width of the text embeddings that may be a prompt; 0 for a model without text.
+        text_link_dim: width of the space that links text to places of an image; 0 for none.
         iou_sigmoid: the IoU head ends in a sigmoid (the paper's is linear and can leave [0, 1]).
     """
 
@@ -85,6 +88,9 @@ class SamConfig:
     high_res_features: bool = False
     prompt_maps: bool = False
     refine_depth: int = 0
+    iou_from_mask: bool = False
+    text_dim: int = 0
+    text_link_dim: int = 0
     iou_sigmoid: bool = False
     mask_threshold: float = 0.0
     box_is_ambiguous: bool = True

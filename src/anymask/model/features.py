@@ -51,12 +51,17 @@ class PromptTensors:
         mask_input: (P, 1, 4h, 4w) float logits of an earlier prediction, or None.
         has_mask: (P,) bool, which prompts have a `mask_input`; None means all or, without
             `mask_input`, none.
+        text_embeddings: (P, text_dim) float, one embedding of what is meant, or None.
+        has_text: (P,) bool, which prompts have one; None means all or, without `text_embeddings`,
+            none.
     """
 
     point_coords: Tensor
     point_labels: Tensor
     mask_input: Tensor | None = None
     has_mask: Tensor | None = None
+    text_embeddings: Tensor | None = None
+    has_text: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

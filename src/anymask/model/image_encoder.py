@@ -67,7 +67,10 @@ class PatchEmbed(nn.Module):
 
 
 class VitBlock(nn.Module):
-    """A transformer block; `window_size` 0 means attention over the whole grid."""
+    """A transformer block; `window_size` 0 means attention over the whole grid.
+
+    With `grid_size` 0 as well it has no relative positions, and any (B, 1, L, C) is a sequence.
+    """
 
     def __init__(
         self, config: VitConfig, window_size: int, grid_size: int, drop_path: float
@@ -93,7 +96,10 @@ class VitBlock(nn.Module):
 
 
 class RelPosAttention(nn.Module):
-    """Multi-head attention with relative positions decomposed into rows and columns."""
+    """Multi-head attention with relative positions decomposed into rows and columns.
+
+    A `grid_size` of 0 leaves them out.
+    """
 
     def __init__(self, dim: int, num_heads: int, grid_size: int) -> None:
         super().__init__()
@@ -101,8 +107,11 @@ class RelPosAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
         head_dim = dim // num_heads
-        self.rel_pos_h = nn.Parameter(torch.zeros(2 * grid_size - 1, head_dim))
-        self.rel_pos_w = nn.Parameter(torch.zeros(2 * grid_size - 1, head_dim))
+        self.rel_pos_h: nn.Parameter | None = None
+        self.rel_pos_w: nn.Parameter | None = None
+        if grid_size:
+            self.rel_pos_h = nn.Parameter(torch.zeros(2 * grid_size - 1, head_dim))
+            self.rel_pos_w = nn.Parameter(torch.zeros(2 * grid_size - 1, head_dim))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, h, w, C) to the same."""
@@ -114,8 +123,10 @@ class RelPosAttention(nn.Module):
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return self.proj(x.transpose(1, 2).reshape(B, h, w, C))  # type: ignore[no-any-return]
 
-    def _relative_bias(self, q: Tensor) -> Tensor:
+    def _relative_bias(self, q: Tensor) -> Tensor | None:
         """(B, heads, L, L) additive bias; the query here is not scaled, as in the paper's code."""
+        if self.rel_pos_h is None or self.rel_pos_w is None:
+            return None
         B, heads, h, w, _ = q.shape
         rows = relative_table(self.rel_pos_h, h).to(q.dtype)  # h h c
         columns = relative_table(self.rel_pos_w, w).to(q.dtype)  # w w c

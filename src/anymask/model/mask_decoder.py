@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from anymask.model.config import SamConfig
 from anymask.model.features import DecodedMasks, EncodedPrompts, ImageFeatures
 from anymask.model.layers import ACTIVATIONS, ConvBlock, LayerNorm2d, ReluMlp
+from anymask.model.mask_quality import MaskQuality
 from anymask.model.two_way_transformer import TwoWayTransformer
 
 
@@ -53,8 +54,10 @@ class MaskDecoder(nn.Module):
         self.output_hypernetworks_mlps = nn.ModuleList(
             ReluMlp(D, D, D // 8, 3) for _ in range(self.num_mask_tokens)
         )
-        self.iou_prediction_head = ReluMlp(
-            D, config.iou_head_dim, self.num_mask_tokens, config.iou_head_depth
+        self.iou_prediction_head: ReluMlp | MaskQuality = (
+            MaskQuality(D, config.iou_head_dim, config.iou_head_depth)
+            if config.iou_from_mask
+            else ReluMlp(D, config.iou_head_dim, self.num_mask_tokens, config.iou_head_depth)
         )
 
     def forward(
@@ -90,13 +93,19 @@ class MaskDecoder(nn.Module):
             dense_positional_encoding.flatten(2).transpose(1, 2).to(cells.dtype),
             token_mask,
         )
-        upscaled = self._upscale(cells.transpose(1, 2).reshape(P, D, h, w), features, prompts)
-        slots = range(T)[mask_slots(multimask_output)]
+        cells = cells.transpose(1, 2).reshape(P, D, h, w)
+        upscaled = self._upscale(cells, features, prompts)
+        wanted = mask_slots(multimask_output)
+        slots = range(T)[wanted]
         weights = torch.stack(
             [self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in slots], dim=1
         )
         logits = (weights @ upscaled.flatten(2)).reshape(P, len(slots), 4 * h, 4 * w)
-        ious = self.iou_prediction_head(tokens[:, 0])[:, mask_slots(multimask_output)]
+        if isinstance(self.iou_prediction_head, MaskQuality):
+            mask_tokens = tokens[:, 1 : 1 + T][:, wanted]
+            ious = self.iou_prediction_head(tokens[:, 0], mask_tokens, logits, cells)
+        else:
+            ious = self.iou_prediction_head(tokens[:, 0])[:, wanted]
         return DecodedMasks(
             low_res_logits=logits, iou_predictions=ious.sigmoid() if self.iou_sigmoid else ious
         )

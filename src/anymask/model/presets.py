@@ -1,5 +1,7 @@
 """The named models: the three official sizes, the small default, and a tiny one for tests."""
 
+from dataclasses import replace
+
 from anymask.core.errors import UnknownNameError
 from anymask.model.config import ConvConfig, SamConfig, VitConfig
 
@@ -23,6 +25,16 @@ def vit_h() -> SamConfig:
     return SamConfig(name="vit_h", image_encoder=encoder)
 
 
+def vit_h_engine() -> SamConfig:
+    """The data engine's ViT-H (App. A): a mask decoder of three layers."""
+    return replace(vit_h(), name="vit_h_engine", decoder_depth=3)
+
+
+def vit_h_text() -> SamConfig:
+    """ViT-H that also takes text, as embeddings of CLIP ViT-L/14 (App. D.5)."""
+    return replace(vit_h(), name="vit_h_text", text_dim=768)
+
+
 def small(image_size: int = 384) -> SamConfig:
     """The default: a hybrid encoder and a narrow decoder, made for CPUs and browsers."""
     return SamConfig(
@@ -38,11 +50,34 @@ def small(image_size: int = 384) -> SamConfig:
         high_res_features=True,
         prompt_maps=True,
         refine_depth=2,
+        iou_from_mask=True,
         iou_sigmoid=True,
+        text_dim=384,
+        text_link_dim=128,
         # Chosen on held-out training photos; see docs/experiments.md.
         box_is_ambiguous=False,
         pred_iou_thresh=0.5,
         stability_score_thresh=0.3,
+    )
+
+
+def vit_tiny() -> SamConfig:
+    """The paper's encoder at 3M parameters and 128 pixels: to try ViT recipes on a CPU."""
+    return SamConfig(
+        name="vit_tiny",
+        image_size=128,
+        image_encoder=VitConfig(
+            width=192, depth=6, num_heads=6, global_blocks=(2, 5), window_size=4
+        ),
+        embed_dim=96,
+        decoder_num_heads=4,
+        decoder_mlp_dim=192,
+        decoder_attention_downsample=1,
+        iou_head_dim=96,
+        activation="relu",
+        prompt_maps=True,
+        iou_sigmoid=True,
+        box_is_ambiguous=False,
     )
 
 
@@ -82,7 +117,10 @@ def tiny_vit() -> SamConfig:
     )
 
 
-_PRESETS = {f.__name__: f for f in (vit_b, vit_l, vit_h, small, tiny, tiny_vit)}
+_PRESETS = {
+    f.__name__: f
+    for f in (vit_b, vit_l, vit_h, vit_h_engine, vit_h_text, small, vit_tiny, tiny, tiny_vit)
+}
 PRESET_NAMES = tuple(_PRESETS)
 
 

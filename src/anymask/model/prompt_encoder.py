@@ -1,4 +1,4 @@
-"""Prompts to embeddings: points and boxes as tokens, masks (and drawn prompts) as a dense map.
+"""Prompts to embeddings: points, boxes and text as tokens, masks (and drawn prompts) as a dense map.
 
 Letters: P prompts, N points of a prompt, D width, h w embedding grid, S model side.
 """
@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from anymask.core.errors import InvalidInputError
 from anymask.core.prompts import PointLabel
 from anymask.model.config import SamConfig
 from anymask.model.features import EncodedPrompts, PromptTensors
@@ -67,6 +68,7 @@ class PromptEncoder(nn.Module):
             activation(),
             nn.Conv2d(channels, D, 1),
         )
+        self.text_projection = nn.Linear(config.text_dim, D) if config.text_dim else None
         if self.prompt_maps:
             self.to_stride8 = nn.Conv2d(4, D // 4, 2, stride=2)
             self.to_stride4 = nn.Conv2d(4, D // 8, 1)
@@ -77,6 +79,10 @@ class PromptEncoder(nn.Module):
         sparse, sparse_mask = self._encode_points(
             prompts.point_coords / image_size, prompts.point_labels
         )
+        if prompts.text_embeddings is not None:
+            sparse, sparse_mask = self._append_text(
+                sparse, sparse_mask, prompts.text_embeddings, prompts.has_text
+            )
         if self.prompt_maps:
             maps = self._draw(prompts, image_size, 4 * grid_size)
             return EncodedPrompts(
@@ -98,6 +104,24 @@ class PromptEncoder(nn.Module):
         embeddings = torch.where(is_padding, self.not_a_point_embed.weight, positions)
         present = labels != PointLabel.ABSENT
         return embeddings, None if bool(present.all()) else present
+
+    def _append_text(
+        self, sparse: Tensor, mask: Tensor | None, text_embeddings: Tensor, has_text: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """One more token (App. D.5); prompts without text hide it."""
+        if self.text_projection is None:
+            raise InvalidInputError(
+                "the model must have been trained with text to take a text prompt, got one with "
+                "text_dim 0. Use the default model, or points and boxes."
+            )
+        token = self.text_projection(text_embeddings).unsqueeze(1)
+        tokens = torch.cat([sparse, token.to(sparse.dtype)], dim=1)
+        if mask is None and has_text is None:
+            return tokens, None
+        P, N, _ = sparse.shape
+        mask = torch.ones(P, N, dtype=torch.bool, device=sparse.device) if mask is None else mask
+        has_text = mask.new_ones(P) if has_text is None else has_text
+        return tokens, torch.cat([mask, has_text.unsqueeze(1)], dim=1)
 
     def _encode_mask(self, prompts: PromptTensors) -> Tensor:
         no_mask = self.no_mask_embed.weight.reshape(1, -1, 1, 1)

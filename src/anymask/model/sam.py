@@ -16,6 +16,7 @@ from anymask.model.features import DecodedMasks, ImageFeatures, PromptTensors
 from anymask.model.image_encoder import ImageEncoderViT
 from anymask.model.mask_decoder import MaskDecoder
 from anymask.model.prompt_encoder import PromptEncoder
+from anymask.model.text_link import TextLink
 
 
 class Sam(nn.Module):
@@ -35,6 +36,11 @@ class Sam(nn.Module):
         )
         self.prompt_encoder = PromptEncoder(config)
         self.mask_decoder = MaskDecoder(config)
+        self.text_link = (
+            TextLink(config.embed_dim, config.text_dim, config.text_link_dim)
+            if config.text_link_dim
+            else None
+        )
         mean, std = torch.tensor(config.pixel_mean), torch.tensor(config.pixel_std)
         self.register_buffer("pixel_mean", mean.reshape(3, 1, 1), persistent=False)
         self.register_buffer("pixel_std", std.reshape(3, 1, 1), persistent=False)

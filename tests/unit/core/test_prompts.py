@@ -28,6 +28,13 @@ def test_mask_input_gets_its_channel():
     assert Prompt(mask_input=np.zeros((4, 4))).num_points == 0
 
 
+def test_text_is_tidied_and_composes_with_the_other_parts():
+    assert Prompt(text="  the\n red   car ").text == "the red car"
+    prompt = Prompt(text="car", point_coords=[[1, 2]], box=[0, 0, 5, 6])
+    assert (prompt.text, prompt.num_points) == ("car", 1)
+    assert Prompt(box=[0, 0, 5, 6]).text is None
+
+
 def test_prompt_holds_its_own_copy_and_is_frozen():
     coords = np.ones((1, 2), dtype=np.float32)
     prompt = Prompt(point_coords=coords)
@@ -56,6 +63,9 @@ def test_prompt_holds_its_own_copy_and_is_frozen():
         ({"box": [0, 0, float("inf"), 1]}, "finite"),
         ({"mask_input": np.zeros((3, 4, 4))}, r"\(1, h, w\), got \(3, 4, 4\)"),
         ({"mask_input": np.zeros((0, 4))}, r"\(1, h, w\)"),
+        ({"text": ""}, "text must have a word, got ''"),
+        ({"text": " \n "}, "text must have a word"),
+        ({"text": ["a", "b"]}, "a string, got list. Make a Prompt for each"),
     ],
 )
 def test_malformed_prompts_are_refused(parts, message):

@@ -93,6 +93,15 @@ def test_metadata_travels_with_the_file(model, tmp_path):
     assert json.loads(metadata["anymask_config"])["name"] == "tiny"
 
 
+def test_a_header_of_any_length_is_read(model, tmp_path):
+    # its length comes first in the file: 0x..80 starts as a pickle does
+    path = tmp_path / "padded.safetensors"
+    for length in range(0, 256, 8):
+        save_sam(model, path, metadata={"note": "x" * length})
+        assert read_metadata(path)["note"] == "x" * length
+        assert states_equal(load_sam(path)[0], model)
+
+
 def test_a_failed_save_leaves_the_old_file(model, path, monkeypatch):
     before = path.read_bytes()
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))

@@ -21,6 +21,7 @@ def num_parameters(name: str) -> int:
         ("vit_b", 93.0e6, 94.5e6),  # the paper's 91M counts the encoder
         ("vit_l", 311e6, 313e6),
         ("vit_h", 640e6, 642e6),
+        ("vit_h_text", 641e6, 642e6),
         ("small", 1e6, 10e6),
         ("tiny", 1e3, 1e5),
         ("tiny_vit", 1e3, 2e5),
