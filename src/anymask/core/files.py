@@ -63,6 +63,22 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_bytes(path, text.encode("utf-8") + b"\n")
 
 
+def rename_folder(temporary: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """Make a finished folder appear under its name, durably; nothing may be there yet.
+
+    Raises:
+        OutputError: the folder cannot be renamed.
+    """
+    target = Path(path)
+    try:
+        Path(temporary).rename(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise OutputError(
+            f"{target} could not be written: {error.strerror}. Choose another place or make room."
+        ) from error
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the rename survive a power cut, where the system lets folders be opened."""
     if os.name != "posix":

@@ -1,10 +1,10 @@
-"""Read a folder of photographs with masks: `images/` beside one COCO instance JSON."""
+"""Read photographs with masks in a COCO or LVIS instance JSON."""
 
 import gzip
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,69 +13,61 @@ from PIL import Image, ImageDraw
 
 from anymask.core.errors import InvalidInputError
 from anymask.core.rle import Rle
+from anymask.dataset.labelled import LabelledImage, LabelledMask, check_readable, existing_folder
 
-ANNOTATION_FILES = ("masks.json.gz", "masks.json", "annotations.json")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledMask:
-    """One target mask of a photograph; `rle` is at the photograph's size and decoded on demand."""
-
-    annotation_id: int
-    rle: Rle
-    category: str
+ANNOTATION_FILES = (
+    "masks.json.gz",
+    "masks.json",
+    "annotations.json",
+    "_annotations.coco.json",
+)
+_RELEASED_FILES = ("instances_*.json", "instances_*.json.gz", "lvis_*.json", "lvis_*.json.gz")
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelledImage:
-    """One photograph, not yet opened, with its target masks; `original_size` is (H, W)."""
+def annotation_files(folder: Path) -> tuple[Path, ...]:
+    """The instance JSON files of a folder: its one of a fixed name, else COCO's and LVIS's own.
 
-    image_id: int
-    path: Path
-    original_size: tuple[int, int]
-    masks: tuple[LabelledMask, ...]
-
-
-def find_sets(folder: str | Path) -> dict[str, Path]:
-    """Return the sets below `folder` as name to path: itself if it is a set, else its sub-folders.
-
-    Raises:
-        InvalidInputError: the folder is missing or holds no set.
+    The latter are `instances_*.json` and `lvis_*.json`, in the folder or in its `annotations/`.
     """
-    folder = _existing_folder(folder)
-    if _annotation_file(folder) is not None:
-        return {folder.resolve().name: folder}
-    children = sorted(child for child in folder.iterdir() if child.is_dir())
-    sets = {child.name: child for child in children if _annotation_file(child) is not None}
-    if not sets:
-        raise InvalidInputError(
-            f"data folder must hold a set (images/ and one of {', '.join(ANNOTATION_FILES)}) or "
-            f"sub-folders that are sets, got {folder}. Point at the folder that holds the JSON."
-        )
-    return sets
+    named = [folder / name for name in ANNOTATION_FILES if (folder / name).is_file()]
+    if named:
+        return (named[0],)
+    found: dict[str, Path] = {}
+    for place in (folder / "annotations", folder):
+        for pattern in _RELEASED_FILES:
+            for file in sorted(place.glob(pattern)):
+                if "image_info" not in file.name:  # lists of images without masks
+                    found.setdefault(json_stem(file), file)
+    return tuple(found[stem] for stem in sorted(found))
+
+
+def json_stem(file: Path) -> str:
+    """The file's name without .json or .json.gz."""
+    return file.name.removesuffix(".gz").removesuffix(".json")
 
 
 def read_coco_folder(folder: str | Path) -> tuple[LabelledImage, ...]:
     """Return the set's photographs sorted by id, each with its masks sorted by annotation id.
 
-    Images are not opened. Segmentations may be compressed or uncompressed RLE or polygons
-    (rasterised by pycocotools where installed, else by Pillow, which differs by a pixel at the
-    edge). Crowd annotations (a group, not an object) and masks of no pixel are left out.
+    Of the images only the headers are read. Segmentations may be compressed or uncompressed RLE or
+    polygons (rasterised by pycocotools where installed, else by Pillow, which differs by a pixel at
+    the edge). Crowd annotations (a group, not an object) and masks of no pixel are left out.
+    LVIS files are read alike; those of v1 name their images by `coco_url` only.
+
+    Args:
+        folder: that holds the JSON (see `annotation_files`), or the JSON file itself. The images
+            are in `images/` beside the JSON, beside it, or, when it is in `annotations/`, in
+            the folder above it as COCO unpacks, e.g. `train2017/`.
 
     Raises:
-        InvalidInputError: the folder or its JSON is missing or damaged, holds nothing, or an
-            annotation does not fit its image.
+        InvalidInputError: the folder or its JSON is missing or damaged, holds nothing, lists an id
+            twice or an image that is not there, or an annotation does not fit its image.
+        ImageReadError: an image file is damaged.
     """
-    folder = _existing_folder(folder)
-    file = _annotation_file(folder)
-    if file is None:
-        raise InvalidInputError(
-            f"set folder must hold one of {', '.join(ANNOTATION_FILES)}, got {folder}. "
-            "Put the COCO instance JSON there."
-        )
+    file = _the_annotation_file(Path(folder))
     content = _read_json(file)
     try:
-        images = _group_by_image(content, folder)
+        images = _group_by_image(content, file)
     except InvalidInputError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -89,21 +81,25 @@ def read_coco_folder(folder: str | Path) -> tuple[LabelledImage, ...]:
             f"{file} must list images with masks, got {len(images)} images and no mask. "
             "Check that the export was complete."
         )
+    check_readable(images)
     return images
 
 
-def _existing_folder(folder: str | Path) -> Path:
-    folder = Path(folder)
-    if not folder.is_dir():
+def _the_annotation_file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    files = annotation_files(existing_folder(path))
+    if not files:
         raise InvalidInputError(
-            f"data folder must be an existing folder, got {folder}. Check the path."
+            f"set folder must hold one of {', '.join(ANNOTATION_FILES)}, got {path}. "
+            "Put the COCO instance JSON there."
         )
-    return folder
-
-
-def _annotation_file(folder: Path) -> Path | None:
-    candidates = (folder / name for name in ANNOTATION_FILES)
-    return next((file for file in candidates if file.is_file()), None)
+    if len(files) > 1:
+        raise InvalidInputError(
+            f"set folder must hold one instance JSON, got {', '.join(f.name for f in files)} in "
+            f"{path}. Give the path of the JSON file."
+        )
+    return files[0]
 
 
 def _read_json(file: Path) -> dict[str, Any]:
@@ -121,9 +117,10 @@ def _read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _group_by_image(content: dict[str, Any], folder: Path) -> tuple[LabelledImage, ...]:
-    image_folder = folder / "images" if (folder / "images").is_dir() else folder
+def _group_by_image(content: dict[str, Any], file: Path) -> tuple[LabelledImage, ...]:
     names = {int(item["id"]): str(item["name"]) for item in content.get("categories", ())}
+    _check_unique(file, "image", content["images"])
+    _check_unique(file, "annotation", content["annotations"])
     sizes = {
         int(item["id"]): (int(item["height"]), int(item["width"])) for item in content["images"]
     }
@@ -132,7 +129,7 @@ def _group_by_image(content: dict[str, Any], folder: Path) -> tuple[LabelledImag
         image_id = int(item["image_id"])
         if image_id not in sizes:
             raise InvalidInputError(
-                f"annotation {item['id']} of {folder} must belong to a listed image, "
+                f"annotation {item['id']} of {file} must belong to a listed image, "
                 f"got image_id {image_id}. Add the image or remove the annotation."
             )
         if item.get("iscrowd", 0):
@@ -143,15 +140,64 @@ def _group_by_image(content: dict[str, Any], folder: Path) -> tuple[LabelledImag
             masks[image_id].append(
                 LabelledMask(annotation_id=int(item["id"]), rle=rle, category=category)
             )
+    paths = _image_paths(content["images"], file)
     return tuple(
         LabelledImage(
             image_id=int(item["id"]),
-            path=image_folder / str(item["file_name"]),
+            path=paths[int(item["id"])],
             original_size=sizes[int(item["id"])],
             masks=tuple(masks[int(item["id"])]),
         )
         for item in sorted(content["images"], key=lambda item: int(item["id"]))
     )
+
+
+def _check_unique(file: Path, kind: str, items: Sequence[Any]) -> None:
+    counts = Counter(int(item["id"]) for item in items)
+    repeated = [key for key, count in counts.items() if count > 1]
+    if repeated:
+        raise InvalidInputError(
+            f"{kind} ids of {file} must be unique, got {repeated[0]} {counts[repeated[0]]} times "
+            f"({len(repeated)} such ids). Number them again."
+        )
+
+
+def _image_paths(items: Sequence[Any], file: Path) -> dict[int, Path]:
+    """Where each image is, by its id."""
+    roots = [file.parent / "images", file.parent]
+    if file.parent.name == "annotations":
+        above = file.parent.parent
+        split = json_stem(file).rpartition("_")[2]  # instances_train2017
+        roots += [above / "images", above / split, above]
+    roots = [root for root in roots if root.is_dir()]
+    paths: dict[int, Path] = {}
+    missing = []
+    for item in items:
+        candidates = [root / name for root in roots for name in _image_names(item)]
+        path = next((path for path in candidates if path.is_file()), None)
+        if path is None:
+            missing.append(_image_names(item)[0])
+        else:
+            paths[int(item["id"])] = path
+    if missing:
+        raise InvalidInputError(
+            f"{file} must list images that are there, got {missing[0]} ({len(missing)} of "
+            f"{len(items)} are missing), looked for in {', '.join(map(str, roots))}. "
+            "Copy the images there or remove them from the JSON."
+        )
+    return paths
+
+
+def _image_names(item: Mapping[str, Any]) -> list[str]:
+    """The names that the file may have below the image folder, the likeliest first."""
+    names = [str(item["file_name"])] if "file_name" in item else []
+    url = item.get("coco_url")
+    if url:  # LVIS: http://images.cocodataset.org/val2017/000000397133.jpg
+        split, _, name = str(url).rpartition("/")
+        names += [name, f"{split.rpartition('/')[2]}/{name}"]
+    if not names:
+        raise KeyError("file_name")
+    return names
 
 
 def _parse_segmentation(segmentation: Any, size: tuple[int, int], name: str) -> Rle:
