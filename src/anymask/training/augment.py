@@ -39,19 +39,27 @@ def random_view(
 ) -> View:
     """A random view that contains the point `focus_xy` of the original image.
 
-    Large-scale jitter in the sense of the paper's stage 1 and 2 training, with our own bounds.
+    Large-scale jitter, as in the paper's training on stages 1 and 2, but that the view always
+    shows a part of a chosen mask.
     """
     H, W = original_size
     flip = bool(rng.random() < config.flip_probability)
     relative = 1.0
     if rng.random() >= config.full_view_probability:
-        relative = float(np.exp(rng.uniform(np.log(config.min_scale), np.log(config.max_scale))))
+        relative = random_scale(config, rng)
     scale = relative * image_size / max(H, W)
     width, height = min(W, image_size / scale), min(H, image_size / scale)
     x0 = _window_start(focus_xy[0], width, W, rng)
     y0 = _window_start(focus_xy[1], height, H, rng)
     size = tuple(min(image_size, max(1, int(side * scale + 0.5))) for side in (height, width))
     return View(box=(x0, y0, x0 + width, y0 + height), size=(size[0], size[1]), flip=flip)
+
+
+def random_scale(config: AugmentConfig, rng: np.random.Generator) -> float:
+    """A scale within the configuration's bounds; at 1 the longest side fills the input."""
+    if config.scale_distribution == "uniform":
+        return float(rng.uniform(config.min_scale, config.max_scale))
+    return float(np.exp(rng.uniform(np.log(config.min_scale), np.log(config.max_scale))))
 
 
 def _window_start(focus: float, length: float, total: int, rng: np.random.Generator) -> float:
@@ -84,13 +92,25 @@ def cut_image(
 
 
 def cut_mask(rle: Rle, view: View, image_size: int) -> NDArray[np.bool_]:
-    """(S, S) bool: the mask in the same view."""
+    """(S, S) bool: the mask in the same view, each pixel that of the nearest original one."""
     h, w = view.size
-    source = Image.fromarray(rle.to_mask())
-    cut = np.asarray(source.resize((w, h), Image.Resampling.NEAREST, box=view.box))
+    H, W = rle.size
+    x0, y0, x1, y1 = view.box
+    columns, rows = _nearest(x0, x1, w, W), _nearest(y0, y1, h, H)
     canvas = np.zeros((image_size, image_size), bool)
-    canvas[:h, :w] = cut[:, ::-1] if view.flip else cut
+    canvas[:h, :w] = rle.sample(rows, columns[::-1] if view.flip else columns)
     return canvas
+
+
+def _nearest(start: float, end: float, count: int, length: int) -> NDArray[np.int64]:
+    """The original pixel in the middle of each of `count` equal parts, by Pillow's arithmetic.
+
+    Bit for bit: the box in single precision, the steps summed one by one.
+    """
+    low, high = np.float32(start), np.float32(end)
+    step = float(high - low) / count
+    middles = np.cumsum(np.concatenate([[float(low) + step * 0.5], np.full(count - 1, step)]))
+    return np.clip(middles.astype(np.int64), 0, length - 1)
 
 
 def random_color(config: AugmentConfig, rng: np.random.Generator) -> tuple[float, ...]:

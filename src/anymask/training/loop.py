@@ -1,201 +1,224 @@
-"""The training loop: batches in, a run folder out; a stopped run goes on as if it had not."""
+"""The training loop: batches in, a run folder out; a stopped run goes on as if it had not.
 
-import copy
-import json
+What is learned is an `Objective`; how many processes learn it is a `Scale`. Each global batch is
+the same whatever the scale, and so are its gradients but for rounding (tests hold it to 1e-5).
+"""
+
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from tqdm import tqdm
 
 from anymask.core.errors import InvalidInputError
-from anymask.model.checkpoints import build_sam, load_sam, save_sam
-from anymask.model.presets import preset as model_preset
-from anymask.model.sam import Sam
-from anymask.training.batches import TrainBatch, batches, make_validation_batch
-from anymask.training.config import TrainConfig
-from anymask.training.examples import Example, ImageCache, read_examples
-from anymask.training.optim import MovingAverage, build_optimizer, learning_rate
+from anymask.training.distributed import (
+    Processes,
+    Scale,
+    parallel_losses,
+    processes,
+    recompute_blocks,
+)
+from anymask.training.objective import BatchT, Objective, RunConfig
+from anymask.training.optim import MovingAverage, build_optimizer
+from anymask.training.progress import ProgressLine, StepTimer, say
 from anymask.training.run_folder import RunFolder
-from anymask.training.step import step_generator, training_losses
-from anymask.training.validation import validate
-
-_VALIDATION_IMAGES_A_BATCH = 12
-
-
-@dataclass(kw_only=True, eq=False)
-class _Run:
-    """The moving parts of a run."""
-
-    config: TrainConfig
-    folder: RunFolder
-    model: Sam
-    optimizer: torch.optim.AdamW
-    average: MovingAverage
-    step: int = 0
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.values,
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.step = state["step"]
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average.values = state["average"]
-
-    def averaged_model(self) -> Sam:
-        model = copy.deepcopy(self.model).eval()
-        model.load_state_dict(self.average.values, strict=False)
-        return model
+from anymask.training.run_state import RunState, skeleton_of
+from anymask.training.update import Launched, Run, finish, numerics, take_step
 
 
 def train(
-    config: TrainConfig,
-    data_folders: list[Path],
+    objective: Objective[BatchT],
     output: Path,
     *,
     device: str = "cpu",
-    init: str | None = None,
+    scale: Scale | None = None,
     max_minutes: float = math.inf,
+    on_row: Callable[[Mapping[str, Any]], None] | None = None,
     on_validation: Callable[[RunFolder], None] | None = None,
+    is_done: Callable[[RunFolder], bool] | None = None,
 ) -> RunFolder:
-    """Runs the configuration, or what is left of it in `output`, and returns the run folder.
+    """Runs the objective, or what is left of it in `output`, and returns the run folder.
+
+    Started by `torchrun`, the processes train one model together. SIGTERM (a cluster's notice)
+    saves and returns after the current step, as `max_minutes` does.
 
     Args:
-        config: what to run.
-        data_folders: sets, or folders of sets, as `anymask.dataset.coco_folder` reads them.
+        objective: what is learned, and its settings.
         output: the run folder; holding a checkpoint, the run goes on where that was saved.
-        device: torch device.
-        init: weights to start from (a name or path), random otherwise.
+        device: torch device; "cuda" with several processes is one GPU each.
+        scale: how the work is spread; one pass on each process when left out.
         max_minutes: save and return after this time, finished or not.
-        on_validation: called after each validation, e.g. to draw the curves.
+        on_row: called with each row of the log, in the first process.
+        on_validation: called after each validation, e.g. to draw the curves; first process.
+        is_done: asked at the start and after each validation, in the first process, whether to
+            end before the last step, as nothing better is to be expected.
 
     Raises:
-        InvalidInputError: no usable data, a run with other settings in `output`, or a loss that is
-            not finite (the last checkpoint is intact).
+        InvalidInputError: a run with other settings in `output`, a batch too small to be divided,
+            or a loss that is not finite (the last checkpoint is intact).
+        CheckpointError: the stored state is damaged.
+        OutputError: the folder cannot be written (the last checkpoint is intact).
     """
-    weights = dict(config.set_weights)
-    examples, held_out = read_examples(
-        data_folders, validation_fraction=config.validation_fraction, set_weights=weights
+    scale = scale or Scale()
+    folder = RunFolder(path=output)
+    with processes(device) as who:
+        _check_shares(objective.config, who, scale)
+        folder.check(objective.config, objective.may_change)
+        if who.is_first:
+            folder.prepare(objective.config)
+        who.wait()
+        run = start(objective, folder, who, scale)
+        if run.state.step >= objective.config.num_steps or _is_done(run, is_done):
+            say(f"{output} is finished: {run.state.step} steps were run. Nothing to do.")
+            return folder
+        _loop(run, time.monotonic() + 60 * max_minutes, on_row, on_validation, is_done)
+    return folder
+
+
+def start(
+    objective: Objective[BatchT], folder: RunFolder, who: Processes, scale: Scale
+) -> Run[BatchT]:
+    """The run as it was stored, or at its first step."""
+    config = objective.config
+    model = objective.build_model()
+    is_split = scale.parallel == "fsdp" and who.world_size > 1
+    if not is_split:  # FSDP takes contiguous weights only
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    skeleton = skeleton_of(model)
+    if scale.recompute:
+        recompute_blocks(model)
+    model = model.to(who.device).train()
+    timer = StepTimer(who.device)
+    timer.watch_encoder(model)
+    dtype = torch.bfloat16 if config.dtype == "bfloat16" else torch.float32
+    losses = parallel_losses(model, objective, who, scale, dtype)
+    state = RunState(
+        model=model,
+        optimizer=build_optimizer(model, config.optim),
+        average=MovingAverage(model, config.optim.ema_decay),
+        skeleton=skeleton,
     )
-    run = _start(config, output, device, init)
-    cache = ImageCache()
-    deadline = time.monotonic() + 60 * max_minutes
-    progress = tqdm(total=config.num_steps, initial=run.step, disable=None, unit="step")
-    with open_log(run.folder) as write_row, progress:
-        for batch in batches(examples, cache, config, run.step):
-            started = time.perf_counter()
-            row = {"step": run.step, **_take_step(run, batch, device)}
-            row["seconds"] = round(time.perf_counter() - started, 4)
-            run.step += 1
-            is_last = run.step == config.num_steps or time.monotonic() > deadline
-            if run.step % config.validate_every == 0 or is_last:
-                row |= _validate(run, held_out, cache, device)
-            write_row(row)
-            progress.update()
-            progress.set_postfix(loss=f"{row['loss']:.3f}")
-            if run.step % config.checkpoint_every == 0 or is_last:
+    state.load(folder)
+    if who.is_first:
+        folder.rewind_log(state.step)
+    return Run(
+        objective=objective,
+        folder=folder,
+        who=who,
+        scale=scale,
+        state=state,
+        losses=losses,
+        timer=timer,
+    )
+
+
+def _loop(
+    run: Run[BatchT],
+    deadline: float,
+    on_row: Callable[[Mapping[str, Any]], None] | None,
+    on_validation: Callable[[RunFolder], None] | None,
+    is_done: Callable[[RunFolder], bool] | None,
+) -> None:
+    config, who, state = run.config, run.who, run.state
+    launched: deque[Launched[BatchT]] = deque()
+    # A GPU is given the next step before the numbers of the last one are asked for.
+    lag = 1 if who.device.type == "cuda" else 0
+    with ExitStack() as stack:
+        notice = stack.enter_context(_notice_to_stop())
+        streams = [
+            stack.enter_context(closing(run.objective.batches(state.step, share)))
+            for share in who.shares(run.scale.accumulate)
+        ]
+        line = ProgressLine(
+            num_steps=config.num_steps, first_step=state.step, is_shown=who.is_first
+        )
+        stack.callback(line.close)
+        for batches in zip(*streams, strict=True):
+            run.timer.mark("data")
+            wishes_to_stop = notice.is_set() or time.monotonic() > deadline
+            launched.append(take_step(run, list(batches), wishes_to_stop))
+            state.step += 1
+            is_last = state.step == config.num_steps
+            is_validated = state.step % config.validate_every == 0
+            is_saved = state.step % config.checkpoint_every == 0
+            keep = 0 if is_last or is_validated or is_saved else lag
+            rows, is_stopped = finish(run, launched, keep)
+            if is_stopped and launched:
+                rows += finish(run, launched, 0)[0]
+            is_last = is_last or is_stopped
+            if is_validated or is_last:
+                rows[-1] |= _validate(run)
+            if who.is_first:
+                for row in rows:
+                    run.folder.append_log(row)
+                    line.show(row)
+                    if on_row is not None:
+                        on_row(row)
+            if is_validated and _is_done(run, is_done):
+                is_last = True
+            if is_saved or is_last:
                 _save(run)
-            if "val_box" in row and on_validation is not None:
+            if who.is_first and on_validation is not None and "val_" in " ".join(rows[-1]):
                 on_validation(run.folder)
             if is_last:
                 break
-    return run.folder
+            run.timer.restart()
 
 
-@contextmanager
-def open_log(folder: RunFolder) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A writer of log rows, one line each, flushed at once."""
-    with folder.log_path.open("a") as file:
-
-        def write(row: dict[str, Any]) -> None:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-
-        yield write
-
-
-def _start(config: TrainConfig, output: Path, device: str, init: str | None) -> _Run:
-    folder = RunFolder(path=output)
-    folder.prepare(config)
-    model_config = model_preset(config.model)
-    model = build_sam(model_config, seed=config.seed) if init is None else load_sam(init)[0]
-    if model.config.to_json() | {"name": ""} != model_config.to_json() | {"name": ""}:
-        raise InvalidInputError(
-            f"init must be weights of the model {config.model!r}, got {model.config.name!r}."
-        )
-    model = model.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    optimizer = build_optimizer(model, config.optim)
-    average = MovingAverage(model, config.optim.ema_decay)
-    run = _Run(config=config, folder=folder, model=model, optimizer=optimizer, average=average)
-    state = folder.load_checkpoint()
-    if state is not None:
-        run.restore(state)
-    folder.rewind_log(run.step)
-    return run
-
-
-def numerics(config: TrainConfig, device: str) -> AbstractContextManager[object]:
-    """Mixed precision as the configuration asks for."""
-    if config.dtype == "float32":
-        return nullcontext()
-    return torch.autocast(device.split(":")[0], torch.bfloat16)
-
-
-def _attention(device: str) -> AbstractContextManager[object]:
-    # On CPUs the backward pass of fused attention is the slower one at these sizes.
-    return sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext()
-
-
-def _take_step(run: _Run, batch: TrainBatch, device: str) -> dict[str, float]:
-    config = run.config
-    rate = learning_rate(run.step, config.num_steps, config.optim)
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate
-    # Dropout and drop path draw from the global generator: tie it to the step as well.
-    torch.manual_seed(config.seed * 7_919 + run.step)
-    with numerics(config, device), _attention(device):
-        losses = training_losses(run.model, batch, config, step_generator(config.seed, run.step))
-    values = losses.values()
-    broken = [name for name, value in values.items() if not math.isfinite(value)]
-    if broken:
-        raise InvalidInputError(
-            f"the loss is not finite at step {run.step} ({', '.join(broken)}). "
-            f"Lower optim.learning_rate; the last good state is {run.folder.checkpoint_path}."
-        )
-    run.optimizer.zero_grad(set_to_none=True)
-    losses.total.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(run.model.parameters(), config.optim.max_gradient_norm)
-    run.optimizer.step()
-    run.average.update(run.model, run.step)
-    return {**values, "learning_rate": rate, "num_images": batch.images.shape[0]}
-
-
-def _validate(
-    run: _Run, held_out: tuple[Example, ...], cache: ImageCache, device: str
-) -> dict[str, float]:
-    if not held_out:
-        return {}
-    size = run.config.stage_at(run.step - 1).image_size
-    count = _VALIDATION_IMAGES_A_BATCH
-    chunks = [held_out[i : i + count] for i in range(0, len(held_out), count)]
-    loaded = [make_validation_batch(chunk, cache, run.config, size) for chunk in chunks]
-    with numerics(run.config, "cpu"):
-        scores = validate(run.averaged_model().cpu(), loaded)
+def _validate(run: Run[BatchT]) -> dict[str, float]:
+    model = run.state.averaged_model(run.who)
+    scores: Mapping[str, float] = {}
+    if model is not None:
+        with numerics(run.config, run.who.device):
+            scores = run.objective.validate(model, run.folder, run.state.step)
+    run.who.wait()
     return {f"val_{name}": round(value, 5) for name, value in scores.items()}
 
 
-def _save(run: _Run) -> None:
-    run.folder.save_checkpoint(run.state())
-    save_sam(run.averaged_model(), run.folder.weights_path, dtype="float32")
+def _is_done(run: Run[BatchT], is_done: Callable[[RunFolder], bool] | None) -> bool:
+    if is_done is None:
+        return False
+    answer = run.who.is_first and is_done(run.folder)
+    return bool(run.who.sum(torch.tensor(float(answer), device=run.who.device)) > 0)
+
+
+def _save(run: Run[BatchT]) -> None:
+    run.state.save(run.folder, run.who)
+    model = run.state.averaged_model(run.who)
+    if model is not None:
+        run.objective.save_weights(model, run.folder.weights_path)
+
+
+def _check_shares(config: RunConfig, who: Processes, scale: Scale) -> None:
+    smallest = min(map(config.batch_size_at, range(config.num_steps)))
+    if smallest < who.world_size * scale.accumulate:
+        raise InvalidInputError(
+            f"a batch must have a row for each of {who.world_size} processes x "
+            f"{scale.accumulate} passes, got {smallest} rows. Use fewer, or larger batches."
+        )
+
+
+@contextmanager
+def _notice_to_stop() -> Iterator[threading.Event]:
+    """An event that the first SIGTERM sets, instead of ending the process; a second one ends it."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = signal.getsignal(signal.SIGTERM)
+
+    def take_notice(*_: object) -> None:
+        event.set()
+        signal.signal(signal.SIGTERM, before)
+
+    signal.signal(signal.SIGTERM, take_notice)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGTERM, before)

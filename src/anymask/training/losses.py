@@ -19,7 +19,12 @@ _AFFINITY_SCALE = 10.0  # cosine similarities of 0 and 1 become logits of -5 and
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LossTerms:
-    """The terms of one round, each a scalar tensor; `total` is weighted."""
+    """The terms of one round.
+
+    Attributes:
+        total: scalar, the weighted sum of the terms' means over the targets; learns.
+        mask, dice, iou: (P,), of each target, detached.
+    """
 
     total: Tensor
     mask: Tensor
@@ -27,16 +32,21 @@ class LossTerms:
     iou: Tensor
 
 
-def focal_loss(logits: Tensor, targets: Tensor, *, normalized: bool) -> Tensor:
+def focal_loss(
+    logits: Tensor, targets: Tensor, *, normalized: bool, alpha: float | None = None
+) -> Tensor:
     """(P, M) focal loss of logits (P, M, L) against coverage targets (P, 1, L) in [0, 1].
 
     With soft targets the modulating factor is |target - probability|^gamma. `normalized` divides by
-    the sum of these factors (held constant) instead of by the number of cells.
+    the sum of these factors (held constant) instead of by the number of cells. `alpha` weighs the
+    target's cells, 1 - alpha the others.
     """
     error = (targets - logits.sigmoid()).abs().detach() if normalized else None
     cross_entropy = F.binary_cross_entropy_with_logits(
         logits, targets.expand_as(logits), reduction="none"
     )
+    if alpha is not None:
+        cross_entropy = cross_entropy * (alpha * targets + (1 - alpha) * (1 - targets))
     if error is not None:
         factor = error**FOCAL_GAMMA
         return (factor * cross_entropy).sum(-1) / factor.sum(-1).clamp_min(1e-3)
@@ -88,7 +98,8 @@ def round_loss(decoded: DecodedMasks, target_masks: Tensor, config: LossConfig) 
     """
     logits = decoded.low_res_logits.float().flatten(2)  # P M L
     targets = target_masks.flatten(1).unsqueeze(1)  # P 1 L
-    mask = focal_loss(logits, targets, normalized=config.mask_loss == "normalized_focal")
+    normalized = config.mask_loss == "normalized_focal"
+    mask = focal_loss(logits, targets, normalized=normalized, alpha=config.focal_alpha)
     dice = dice_loss(logits, targets)
     combined = config.focal_weight * mask + config.dice_weight * dice
 
@@ -101,14 +112,15 @@ def round_loss(decoded: DecodedMasks, target_masks: Tensor, config: LossConfig) 
         target_ious = binary_iou(logits, targets)
 
     error = decoded.iou_predictions.float() - target_ious
-    # L1 ranks better when every mask learns; the paper's squared error is for the winner alone.
-    iou_error = error.abs() if config.supervise_all_ious else error**2
-    mask_term = (weights * mask).sum(1).mean()
-    dice_term = (weights * dice).sum(1).mean()
-    iou_term = (iou_weights * iou_error).sum(1).mean()
+    iou_error = error.abs() if config.iou_error == "absolute" else error**2
+    mask_term = (weights * mask).sum(1)
+    dice_term = (weights * dice).sum(1)
+    iou_term = (iou_weights * iou_error).sum(1)
     total = (
-        config.focal_weight * mask_term
-        + config.dice_weight * dice_term
-        + config.iou_weight * iou_term
+        config.focal_weight * mask_term.mean()
+        + config.dice_weight * dice_term.mean()
+        + config.iou_weight * iou_term.mean()
     )
-    return LossTerms(total=total, mask=mask_term, dice=dice_term, iou=iou_term)
+    return LossTerms(
+        total=total, mask=mask_term.detach(), dice=dice_term.detach(), iou=iou_term.detach()
+    )

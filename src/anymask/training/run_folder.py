@@ -2,17 +2,13 @@
 
 import dataclasses
 import json
-import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from anymask.core.errors import CheckpointError, InvalidInputError
-from anymask.core.files import atomic_write, write_bytes, write_json
-from anymask.training.config import TrainConfig, config_from_json
+from anymask.core.errors import InvalidInputError, OutputError
+from anymask.core.files import write_bytes, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +19,22 @@ class RunFolder:
 
     @property
     def checkpoint_path(self) -> Path:
-        """The resumable state."""
+        """The resumable state of a run whose every process holds the whole model."""
         return self.path / "checkpoint.pt"
+
+    def sharded_checkpoints(self) -> list[Path]:
+        """The resumable states that several processes wrote together, the newest last."""
+        found = [p for p in self.path.glob("checkpoint-*") if p.name[11:].isdigit()]
+        return sorted(found, key=lambda p: int(p.name[11:]))
+
+    def sharded_checkpoint_path(self, step: int) -> Path:
+        """Where the state after that many steps goes when several processes write it."""
+        return self.path / f"checkpoint-{step:08d}"
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a state to go on from."""
+        return self.checkpoint_path.exists() or bool(self.sharded_checkpoints())
 
     @property
     def weights_path(self) -> Path:
@@ -36,45 +46,47 @@ class RunFolder:
         """One JSON object a line."""
         return self.path / "log.jsonl"
 
-    def prepare(self, config: TrainConfig) -> None:
-        """Creates the folder, or checks that what is there is the same run made longer.
+    @property
+    def config_path(self) -> Path:
+        """The run's settings."""
+        return self.path / "config.json"
+
+    def check(self, config: Any, may_change: Iterable[str]) -> None:
+        """Makes sure that a run that is stored here is the one of this configuration.
+
+        Args:
+            config: a frozen dataclass with `to_json`.
+            may_change: its fields that a run that goes on may have otherwise.
 
         Raises:
             InvalidInputError: the folder holds a run with another configuration.
         """
-        config_path = self.path / "config.json"
-        if config_path.exists():
-            before = config_from_json(json.loads(config_path.read_text()))
-            changed = _changed_fields(before, config)
-            if changed and self.checkpoint_path.exists():
-                raise InvalidInputError(
-                    f"{self.path} holds a run with other settings ({', '.join(changed)}). "
-                    "Only stages may change on resume; use another --output."
-                )
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_json(config_path, config.to_json())
+        if not self.has_checkpoint or not self.config_path.exists():
+            return
+        allowed = tuple(may_change)
+        before = json.loads(self.config_path.read_text())
+        changed = [
+            name for name in _changed_fields(before, config) if name.split(".")[0] not in allowed
+        ]
+        if changed:
+            raise InvalidInputError(
+                f"{self.path} holds a run with other settings ({', '.join(changed)}). "
+                f"Only {', '.join(allowed)} may change on resume; use another --output."
+            )
 
-    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Replaces the resumable state."""
-        with atomic_write(self.checkpoint_path) as file:
-            torch.save(dict(state), file)
-
-    def load_checkpoint(self) -> dict[str, Any] | None:
-        """The resumable state, or None when the run has not saved one.
+    def prepare(self, config: Any) -> None:
+        """Creates the folder and writes the configuration.
 
         Raises:
-            CheckpointError: the file is damaged.
+            OutputError: it cannot be written.
         """
-        if not self.checkpoint_path.exists():
-            return None
         try:
-            state = torch.load(self.checkpoint_path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise CheckpointError(
-                f"{self.checkpoint_path} is damaged ({error}). Remove it to start anew."
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{self.path} could not be created: {error.strerror}. Choose another --output."
             ) from None
-        assert isinstance(state, dict)
-        return state
+        write_json(self.config_path, config.to_json())
 
     def read_log(self, before_step: int | None = None) -> list[dict[str, Any]]:
         """The rows of the log, those before a step when one is given."""
@@ -93,7 +105,32 @@ class RunFolder:
         rows = self.read_log(before_step=step)
         write_bytes(self.log_path, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
+    def append_log(self, row: Mapping[str, Any]) -> None:
+        """One more row, readable by others at once.
 
-def _changed_fields(before: TrainConfig, after: TrainConfig) -> list[str]:
-    names = [f.name for f in dataclasses.fields(TrainConfig) if f.name != "stages"]
-    return [name for name in names if getattr(before, name) != getattr(after, name)]
+        Raises:
+            OutputError: it cannot be written.
+        """
+        try:
+            with self.log_path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"{self.log_path} could not be written: {error.strerror}. Make room; "
+                "the run goes on from its last checkpoint."
+            ) from None
+
+
+def _changed_fields(before: Mapping[str, Any], config: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted names of the fields that are not as before; one that is new had its default."""
+    after = json.loads(json.dumps(dataclasses.asdict(config)))
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        name = prefix + field.name
+        if dataclasses.is_dataclass(value):
+            yield from _changed_fields(before.get(field.name, {}), value, name + ".")
+        elif field.name in before:
+            if before[field.name] != after[field.name]:
+                yield name
+        elif field.default is not dataclasses.MISSING and field.default != value:
+            yield name

@@ -1,22 +1,20 @@
-"""One training step's loss: encode the images once, then several rounds of simulated prompting.
-
-The first round answers an ambiguous prompt with three masks; later rounds have several prompts and
-are answered by the single-mask token (the paper's rule), with the logits of the mask of highest
-predicted IoU fed back. A few middle rounds run without gradients when the budget is small.
-"""
+"""One training step's loss: encode the images once, ask for every target, simulate the rounds."""
 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from anymask.model.features import DecodedMasks, ImageFeatures, PromptTensors
+from anymask.model.features import ImageFeatures, PromptTensors
 from anymask.model.sam import Sam
-from anymask.training.batches import LOGIT_STRIDE, TrainBatch
+from anymask.training.batches import TrainBatch
+from anymask.training.chunks import chunked_losses
 from anymask.training.config import TrainConfig
-from anymask.training.losses import LossTerms, affinity_loss, round_loss
-from anymask.training.prompt_sampling import error_prompts, inside, sample_points, start_prompts
+from anymask.training.draws import Draws
+from anymask.training.prompt_sampling import start_prompts
+from anymask.training.rounds import PromptedTargets, RoundLosses, round_losses
+from anymask.training.text_link_loss import Vocabulary, text_link_loss
+from anymask.training.text_prompts import TextSource, mix_text, name_source
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,105 +22,101 @@ class StepLosses:
     """The losses of a step; `total` is what is differentiated."""
 
     total: Tensor
-    first_round: LossTerms
-    last_round: LossTerms
-    affinity: Tensor
+    rounds: RoundLosses
+    text_link: Tensor
+
+    def terms(self) -> dict[str, Tensor]:
+        """The terms by name, scalars; only "loss" learns."""
+        rounds = self.rounds
+        rows = {"loss": self.total, "affinity": rounds.affinity, "text_link": self.text_link}
+        for name, terms in (("first", rounds.graded[0]), ("last", rounds.graded[-1])):
+            rows[f"{name}_mask"] = terms.mask.mean()
+            rows[f"{name}_dice"] = terms.dice.mean()
+            rows[f"{name}_iou"] = terms.iou.mean()
+        return {name: row if name == "loss" else row.detach() for name, row in rows.items()}
+
+    def target_losses(self) -> Tensor:
+        """(P,) what each target cost, unweighted: a number that is not finite shows which."""
+        graded = self.rounds.graded
+        return torch.stack([terms.mask + terms.dice + terms.iou for terms in graded]).sum(0)
 
     def values(self) -> dict[str, float]:
-        """The terms by name, as Python numbers."""
-        rows = {"loss": self.total, "affinity": self.affinity}
-        for name, terms in (("first", self.first_round), ("last", self.last_round)):
-            rows |= {f"{name}_mask": terms.mask, f"{name}_dice": terms.dice}
-            rows |= {f"{name}_iou": terms.iou}
-        return {name: float(value.detach()) for name, value in rows.items()}
+        """The terms as Python numbers, fetched from the device at once."""
+        terms = self.terms()
+        numbers = torch.stack([value.detach().float() for value in terms.values()]).tolist()
+        return dict(zip(terms, numbers, strict=True))
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """The randomness of a step's prompts."""
-    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+def step_draws(seed: int, step: int, num_targets: int | None = None, first: int = 0) -> Draws:
+    """The randomness of a step's prompts; see `Draws` for a part of a batch."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    return Draws(generator=generator, num_targets=num_targets, first=first)
 
 
 def training_losses(
-    model: Sam, batch: TrainBatch, config: TrainConfig, generator: torch.Generator
+    model: Sam,
+    batch: TrainBatch,
+    config: TrainConfig,
+    draws: Draws,
+    vocabulary: Vocabulary | None = None,
+    text_source: TextSource | None = None,
 ) -> StepLosses:
-    """The losses of one batch, ready for `total.backward()`."""
-    prompts = config.prompts
+    """The losses of one batch, ready for `total.backward()`.
+
+    With a vocabulary, the model's text link learns. Where `text_source` (the vocabulary's names
+    when left out) has an embedding, a part of the targets is asked for by it.
+    """
     device = next(model.parameters()).device
     images = model.preprocess(list(batch.images.to(device).float()), batch.image_size)
     features = model.encode_images(images.contiguous(memory_format=torch.channels_last))
-    targets = batch.target_masks.to(device)
+    if text_source is None and vocabulary is not None:
+        text_source = name_source(vocabulary)
+    targets = _prompted_targets(model, batch, config, draws, text_source)
+    P, size = len(targets.masks), config.masks_per_chunk
 
-    coords, labels = start_prompts(batch.target_masks, batch.target_boxes, prompts, generator)
-    decoded = _decode(model, features, batch, coords, labels, None, first=True)
-    three = DecodedMasks(
-        low_res_logits=decoded.low_res_logits[:, 1:], iou_predictions=decoded.iou_predictions[:, 1:]
+    def losses_of(features: ImageFeatures, start: int, stop: int) -> RoundLosses:
+        part = targets.part(start, stop)
+        return round_losses(model, features, part, config, draws.part(start, P))
+
+    rounds = (
+        chunked_losses(losses_of, features, [model.prompt_encoder, model.mask_decoder], P, size)
+        if 0 < size < P
+        else losses_of(features, 0, P)
     )
-    first_round = round_loss(three, targets, config.loss)
-    # The single-mask token also answers first prompts, so that users may ask it for boxes.
-    single = DecodedMasks(
-        low_res_logits=decoded.low_res_logits[:, :1], iou_predictions=decoded.iou_predictions[:, :1]
-    )
-    total = first_round.total + 0.5 * round_loss(single, targets, config.loss).total
-    affinity = _affinity(features, batch, config, generator)
-    total = total + config.loss.affinity_weight * affinity
-    last_round = first_round
-
-    span = prompts.max_rounds - prompts.min_rounds + 1
-    num_rounds = prompts.min_rounds + int(torch.randint(span, (), generator=generator))
-    logits = three.best().detach()
-    for i in range(num_rounds):
-        is_middle = 0 < i < num_rounds - 1
-        is_blank = is_middle and float(torch.rand((), generator=generator)) < (
-            prompts.blank_probability
-        )
-        if not is_blank:
-            more = error_prompts(logits[:, 0].float().cpu(), batch.target_masks, prompts, generator)
-            coords = torch.cat([coords, more[0]], dim=1)
-            labels = torch.cat([labels, more[1]], dim=1)
-        is_graded = i >= num_rounds - prompts.graded_rounds
-        with torch.set_grad_enabled(is_graded):
-            decoded = _decode(model, features, batch, coords, labels, logits, first=False)
-        if is_graded:
-            last_round = round_loss(decoded, targets, config.loss)
-            total = total + last_round.total
-        logits = decoded.low_res_logits.detach()
-    return StepLosses(
-        total=total, first_round=first_round, last_round=last_round, affinity=affinity
-    )
+    total = rounds.total
+    text_link = total.new_zeros(())
+    if model.text_link is not None and vocabulary is not None:
+        embeddings = features.image_embeddings
+        text_link = text_link_loss(model.text_link, embeddings, batch, vocabulary, draws.branch(1))
+        total = total + config.loss.text_link_weight * text_link
+    return StepLosses(total=total, rounds=rounds, text_link=text_link)
 
 
-def _affinity(
-    features: ImageFeatures, batch: TrainBatch, config: TrainConfig, generator: torch.Generator
-) -> Tensor:
-    if features.stride8 is None or config.loss.affinity_weight == 0.0:
-        return features.image_embeddings.new_zeros(())
-    points = sample_points(inside(batch.target_masks), 0.0, generator)
-    per_target = features.stride8[batch.image_index.to(features.stride8.device)]
-    cells = (
-        (points / (2 * LOGIT_STRIDE))
-        .long()
-        .clamp(0, per_target.shape[-1] - 1)
-        .to(per_target.device)
-    )
-    targets = F.avg_pool2d(batch.target_masks.unsqueeze(1), 2)[:, 0].to(per_target.device)
-    return affinity_loss(per_target, cells, targets)
-
-
-def _decode(
+def _prompted_targets(
     model: Sam,
-    features: ImageFeatures,
     batch: TrainBatch,
-    coords: Tensor,
-    labels: Tensor,
-    mask_input: Tensor | None,
-    *,
-    first: bool,
-) -> DecodedMasks:
-    device = features.image_embeddings.device
-    prompts = PromptTensors(
-        point_coords=coords.to(device),
-        point_labels=labels.to(device),
-        mask_input=None if mask_input is None else mask_input.float(),
+    config: TrainConfig,
+    draws: Draws,
+    text_source: TextSource | None,
+) -> PromptedTargets:
+    """The batch's targets and a first prompt for each, on the model's device."""
+    prompts = config.prompts
+    device = next(model.parameters()).device
+    masks, boxes = batch.target_masks.to(device), batch.target_boxes.to(device)
+    coords, labels = start_prompts(masks, boxes, prompts, draws)
+    embeddings = has_text = None
+    text_share = prompts.text_probability + prompts.text_alone_probability
+    if text_source is not None and model.config.text_dim and text_share > 0:
+        texts = text_source(batch, device)
+        embeddings = texts.embeddings.to(device)
+        coords, labels, has_text = mix_text(coords, labels, texts.is_known, prompts, draws)
+    return PromptedTargets(
+        masks=masks,
+        image_index=batch.image_index.to(device),
+        prompts=PromptTensors(
+            point_coords=coords,
+            point_labels=labels,
+            text_embeddings=embeddings,
+            has_text=has_text,
+        ),
     )
-    index = batch.image_index.to(device)
-    return model.decode(features, prompts, index, multimask_output=None if first else False)

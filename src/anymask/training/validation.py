@@ -13,6 +13,7 @@ from anymask.model.features import DecodedMasks, ImageFeatures, PromptTensors
 from anymask.model.sam import Sam
 from anymask.training.batches import LOGIT_STRIDE, TrainBatch
 from anymask.training.losses import binary_iou
+from anymask.training.text_prompts import TextSource
 
 
 def centre_points(target_masks: Tensor) -> Tensor:
@@ -26,8 +27,13 @@ def centre_points(target_masks: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def validate(model: Sam, batches: list[TrainBatch]) -> dict[str, float]:
-    """Mean IoU by prompt: a box, a centre click (best predicted, and oracle of three), 3 clicks."""
+def validate(
+    model: Sam, batches: list[TrainBatch], text_source: TextSource | None = None
+) -> dict[str, float]:
+    """Mean IoU by prompt: a box, a centre click (best predicted, and oracle of three), 3 clicks.
+
+    With a text source also text alone, of the targets that have an embedding.
+    """
     sums: dict[str, list[Tensor]] = {}
     for batch in batches:
         images = model.preprocess(list(batch.images.float()), batch.image_size)
@@ -51,9 +57,38 @@ def validate(model: Sam, batches: list[TrainBatch]) -> dict[str, float]:
             "click_oracle": ious["click"].amax(1),
             "clicks_3": _refined(model, features, batch, coords, click_labels, click, targets),
         }
+        if text_source is not None:
+            rows["text"] = _text_ious(model, features, batch, targets, text_source)
         for name, values in rows.items():
-            sums.setdefault(name, []).append(values)
+            if len(values):
+                sums.setdefault(name, []).append(values)
     return {name: float(torch.cat(values).mean()) for name, values in sums.items()}
+
+
+def _text_ious(
+    model: Sam,
+    features: ImageFeatures,
+    batch: TrainBatch,
+    targets: Tensor,
+    text_source: TextSource,
+) -> Tensor:
+    """(K,) IoU of the K targets with an embedding, asked for by that alone."""
+    texts = text_source(batch, features.image_embeddings.device)
+    known = texts.is_known.cpu()
+    K = int(known.sum())
+    if K == 0:
+        return targets.new_zeros(0)
+    device = features.image_embeddings.device
+    prompts = PromptTensors(
+        point_coords=torch.zeros(K, 1, 2, device=device),
+        point_labels=torch.full((K, 1), int(PointLabel.ABSENT), device=device),
+        text_embeddings=texts.embeddings[known.to(texts.embeddings.device)].to(device),
+    )
+    decoded = model.decode(
+        features, prompts, batch.image_index[known].to(device), multimask_output=True
+    )
+    ious = binary_iou(decoded.low_res_logits.float().flatten(2), targets[known].to(device))
+    return _chosen(ious, decoded).cpu()
 
 
 def _ask(
@@ -64,10 +99,19 @@ def _ask(
     labels: Tensor,
     mask_input: Tensor | None,
 ) -> DecodedMasks:
-    labels = labels.expand(coords.shape[0], -1)
-    prompts = PromptTensors(point_coords=coords, point_labels=labels, mask_input=mask_input)
-    multimask_output = mask_input is None
-    return model.decode(features, prompts, batch.image_index, multimask_output=multimask_output)
+    """The answer on the CPU, where targets and clicks are, whatever the model's device."""
+    device = features.image_embeddings.device
+    prompts = PromptTensors(
+        point_coords=coords.to(device),
+        point_labels=labels.expand(coords.shape[0], -1).to(device),
+        mask_input=None if mask_input is None else mask_input.to(device),
+    )
+    decoded = model.decode(
+        features, prompts, batch.image_index.to(device), multimask_output=mask_input is None
+    )
+    return DecodedMasks(
+        low_res_logits=decoded.low_res_logits.cpu(), iou_predictions=decoded.iou_predictions.cpu()
+    )
 
 
 def _chosen(ious: Tensor, decoded: DecodedMasks) -> Tensor:

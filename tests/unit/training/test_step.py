@@ -7,7 +7,7 @@ from anymask.model.presets import tiny as tiny_model
 from anymask.training.batches import TrainBatch, make_batch
 from anymask.training.examples import ImageCache, read_examples
 from anymask.training.presets import tiny
-from anymask.training.step import step_generator, training_losses
+from anymask.training.step import step_draws, training_losses
 from anymask.training.validation import centre_points, validate
 
 
@@ -18,7 +18,7 @@ def _batch(shapes_folder: Path) -> TrainBatch:
 
 def test_gradients_reach_every_parameter(shapes_folder: Path) -> None:
     model = build_sam(tiny_model(), seed=0).train()
-    losses = training_losses(model, _batch(shapes_folder), tiny(), step_generator(0, 0))
+    losses = training_losses(model, _batch(shapes_folder), tiny(), step_draws(0, 0))
     losses.total.backward()
     # "no mask" is drawn as zeros by models with prompt maps
     without = {n for n, p in model.named_parameters() if p.grad is None} - {
@@ -30,9 +30,9 @@ def test_gradients_reach_every_parameter(shapes_folder: Path) -> None:
 def test_same_seed_gives_the_same_loss(shapes_folder: Path) -> None:
     model = build_sam(tiny_model(), seed=0).train()
     batch = _batch(shapes_folder)
-    a = training_losses(model, batch, tiny(), step_generator(0, 3)).values()
-    b = training_losses(model, batch, tiny(), step_generator(0, 3)).values()
-    c = training_losses(model, batch, tiny(), step_generator(0, 4)).values()
+    a = training_losses(model, batch, tiny(), step_draws(0, 3)).values()
+    b = training_losses(model, batch, tiny(), step_draws(0, 3)).values()
+    c = training_losses(model, batch, tiny(), step_draws(0, 4)).values()
     assert a == b
     assert a != c
 
