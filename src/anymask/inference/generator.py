@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anymask.core.errors import InvalidInputError
-from anymask.core.frames import ImageFrame
 from anymask.core.geometry import xyxy_to_xywh
 from anymask.core.image_io import to_rgb_array
 from anymask.core.prompts import Prompt
@@ -25,7 +24,12 @@ from anymask.inference.candidates import (
     uncropped,
 )
 from anymask.inference.embedding import ImageEmbedding
-from anymask.inference.mask_tensors import masks_to_rles, stability_scores, upscale_logits
+from anymask.inference.mask_tensors import (
+    masks_to_rles,
+    stability_scores,
+    upscale_logits,
+    without_padding,
+)
 from anymask.inference.point_grid import CropBox, crop_layers, point_grids
 from anymask.inference.predictor import ImageLike, Predictor
 from anymask.inference.prompt_tensors import pack_prompts
@@ -183,7 +187,7 @@ class MaskGenerator:
 
         keep = ious > (self.pred_iou_thresh if self.pred_iou_thresh > 0 else -math.inf)
         if not self.full_size_stability:
-            stability = self._stability(_without_padding(logits, frame))
+            stability = self._stability(without_padding(logits, frame))
             keep &= stability >= self.stability_score_thresh
             stability = stability[keep]
         logits, ious, clicks = logits[keep], ious[keep], clicks[keep]
@@ -209,13 +213,6 @@ class MaskGenerator:
     def _stability(self, logits: Tensor) -> Tensor:
         threshold = self.predictor.model.config.mask_threshold
         return stability_scores(logits, threshold, self.stability_score_offset)
-
-
-def _without_padding(logits: Tensor, frame: ImageFrame) -> Tensor:
-    """Return low-resolution logits (M, h, w) without the cells that lie beside the image."""
-    scale = logits.shape[-1] / frame.image_size
-    height, width = (math.ceil(side * scale) for side in frame.input_size)
-    return logits[:, :height, :width]
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

@@ -3,6 +3,8 @@
 Letters: M masks, H W pixels of the original image, h w of the low-resolution logits.
 """
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -25,6 +27,13 @@ def upscale_logits(low_res_logits: Tensor, frame: ImageFrame) -> Tensor:
 
 def _resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(logits[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+
+
+def without_padding(low_res_logits: Tensor, frame: ImageFrame) -> Tensor:
+    """Return logits (..., h, w) of the model frame without the cells that lie beside the image."""
+    scale = low_res_logits.shape[-1] / frame.image_size
+    height, width = (math.ceil(side * scale) for side in frame.input_size)
+    return low_res_logits[..., :height, :width]
 
 
 def masks_to_boxes(masks: Tensor) -> Tensor:

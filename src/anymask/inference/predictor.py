@@ -18,6 +18,7 @@ from anymask.inference.prompt_tensors import is_ambiguous, pack_prompts
 from anymask.model.config import ConvConfig
 from anymask.model.features import DecodedMasks, PromptTensors
 from anymask.model.sam import Sam
+from anymask.model.text_encoder import TextEncoder
 
 ImageLike = NDArray[np.uint8] | Image.Image
 EncoderDtype = Literal["float32", "bfloat16"]
@@ -32,9 +33,11 @@ class Predictor:
         device: auto, cpu, cuda, cuda:N or mps; auto takes the fastest there is.
         dtype: of the image encoder, where the time goes; prompts and masks stay float32, as
             bfloat16 cannot tell neighbouring pixels apart.
+        text_encoder: the one whose embeddings the model was trained with, for prompts with text.
 
     Raises:
-        InvalidInputError: an unknown or absent device, or another dtype.
+        InvalidInputError: an unknown or absent device, another dtype, or a text encoder that does
+            not fit the model.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Predictor:
         model_id: str,
         device: str | torch.device = "auto",
         dtype: EncoderDtype = "float32",
+        text_encoder: TextEncoder | None = None,
     ) -> None:
         if dtype not in ("float32", "bfloat16"):
             raise InvalidInputError(
@@ -50,6 +54,8 @@ class Predictor:
             )
         self.model = model.to(select_device(device)).eval()
         self.model_id = model_id
+        self.text_encoder = text_encoder
+        self._check_text_encoder()
         self._encoder_dtype = getattr(torch, dtype)
         is_conv = isinstance(model.config.image_encoder, ConvConfig)
         # CPUs convolve channels-last images faster.
@@ -77,7 +83,7 @@ class Predictor:
             return ()
         S = self.model.config.image_size
         arrays = [to_rgb_array(image) for image in images]
-        scaled = [torch.from_numpy(resize_longest_side(array, S)) for array in arrays]
+        scaled = [torch.tensor(resize_longest_side(array, S)) for array in arrays]
         pixels = [image.to(self.device).permute(2, 0, 1).float() for image in scaled]
         inputs = self.model.preprocess(pixels).contiguous(memory_format=self._memory_format)
         is_low = self._encoder_dtype != torch.float32
@@ -92,6 +98,25 @@ class Predictor:
             )
             for i, array in enumerate(arrays)
         )
+
+    def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """Return the (T, text_dim) embeddings of phrases, float32 on the model's device.
+
+        Raises:
+            InvalidInputError: the model was trained without text, there is no text encoder, or a
+                phrase is longer than it reads.
+        """
+        if self.model.config.text_dim == 0:
+            raise InvalidInputError(
+                f"text needs a model trained with it, got {self.model_id} without. "
+                "Use another model, or points and boxes."
+            )
+        if self.text_encoder is None:
+            raise InvalidInputError(
+                "text needs a text encoder, got a Predictor without. "
+                "Pass text_encoder, the one that the model was trained with."
+            )
+        return self.text_encoder.text_embeddings(texts).to(self.device)
 
     @overload
     def predict(
@@ -132,14 +157,15 @@ class Predictor:
 
         Raises:
             InvalidInputError: the embedding is another model's, a point or box lies outside the
-                image, a `mask_input` has the wrong size, or prompts_per_batch is below 1.
+                image, a `mask_input` has the wrong size, a text cannot be embedded
+                (`embed_texts`), or prompts_per_batch is below 1.
         """
         prompts = [prompt] if isinstance(prompt, Prompt) else list(prompt)
         if prompts_per_batch < 1:
             raise InvalidInputError(
                 f"prompts_per_batch must be at least 1, got {prompts_per_batch}. Try 64."
             )
-        self._check(embedding, prompts)
+        self.check(embedding, prompts)
         answers: dict[int, MaskPrediction] = {}
         for three in (True, False):
             chosen = [
@@ -156,6 +182,21 @@ class Predictor:
             return answers[0]
         return tuple(answers[i] for i in range(len(prompts)))
 
+    def check(self, embedding: ImageEmbedding, prompts: Sequence[Any]) -> None:
+        """Raise InvalidInputError unless all are prompts about the image of an own embedding."""
+        if embedding.model_id != self.model_id:
+            raise InvalidInputError(
+                f"embedding must be of model {self.model_id}, got one of {embedding.model_id}. "
+                "Embed the image with this predictor."
+            )
+        for prompt in prompts:
+            if not isinstance(prompt, Prompt):
+                raise InvalidInputError(
+                    f"prompt must be a Prompt or a list of them, got {type(prompt).__name__}. "
+                    "Use Prompt(point_coords=[[x, y]])."
+                )
+            prompt.check_inside(embedding.frame.original_size)
+
     @torch.inference_mode()
     def decode(
         self, embedding: ImageEmbedding, prompts: PromptTensors, *, multimask_output: bool
@@ -170,7 +211,9 @@ class Predictor:
         self, embedding: ImageEmbedding, prompts: Sequence[Prompt], multimask_output: bool
     ) -> list[MaskPrediction]:
         config = self.model.config
-        packed = pack_prompts(prompts, embedding.frame, config.mask_size, self.device)
+        packed = pack_prompts(
+            prompts, embedding.frame, config.mask_size, self.device, self.embed_texts
+        )
         decoded = self.decode(embedding, packed, multimask_output=multimask_output)
         logits = decoded.low_res_logits.float().cpu().numpy()
         # The official IoU head is linear and can leave [0, 1]; an IoU cannot.
@@ -188,16 +231,11 @@ class Predictor:
     def _is_ambiguous(self, prompt: Prompt) -> bool:
         return is_ambiguous(prompt, self.model.config.box_is_ambiguous)
 
-    def _check(self, embedding: ImageEmbedding, prompts: Sequence[Any]) -> None:
-        if embedding.model_id != self.model_id:
+    def _check_text_encoder(self) -> None:
+        expected = self.model.config.text_dim
+        if self.text_encoder is not None and self.text_encoder.text_dim != expected:
+            needs = f"embeddings of {expected} numbers" if expected else "no text encoder"
             raise InvalidInputError(
-                f"embedding must be of model {self.model_id}, got one of {embedding.model_id}. "
-                "Embed the image with this predictor."
+                f"text_encoder must fit the model {self.model_id}, which takes {needs}, got one of "
+                f"{self.text_encoder.text_dim}. Pass the one that the model was trained with."
             )
-        for prompt in prompts:
-            if not isinstance(prompt, Prompt):
-                raise InvalidInputError(
-                    f"prompt must be a Prompt or a list of them, got {type(prompt).__name__}. "
-                    "Use Prompt(point_coords=[[x, y]])."
-                )
-            prompt.check_inside(embedding.frame.original_size)

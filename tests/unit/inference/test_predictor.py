@@ -1,3 +1,6 @@
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -150,6 +153,81 @@ def test_bfloat16_encoder_answers_nearly_the_same():
     exact = tiny_predictor().predict(tiny_predictor().embed(noise_image()), POINT)
     got = fast.predict(embedding, POINT).low_res_logits
     assert np.abs(got - exact.low_res_logits).max() < 0.1
+
+
+def test_array_that_may_not_be_written_is_embedded_without_a_warning():
+    image = noise_image(64, 48)  # already of the model's size, so not copied by resizing
+    image.setflags(write=False)
+    tiny_predictor().embed(image)
+
+
+class LetterCounts:
+    """A text encoder: how often each of the first letters of the alphabet occurs."""
+
+    text_dim = 6
+
+    def text_embeddings(self, texts: Sequence[str]) -> torch.Tensor:
+        rows = [[float(text.count(letter)) for letter in "abcdef"] for text in texts]
+        return torch.nn.functional.normalize(torch.tensor(rows), dim=1)
+
+
+@pytest.fixture(params=MODELS)
+def text_predictor(request) -> Predictor:
+    preset = {"tiny": tiny, "tiny_vit": tiny_vit}[request.param]()
+    config = dataclasses.replace(preset, text_dim=6, text_link_dim=0)
+    return Predictor(build_sam(config, seed=7), "text-test", "cpu", text_encoder=LetterCounts())
+
+
+def test_text_changes_the_answer_and_composes_with_points_and_boxes(text_predictor):
+    embedding = text_predictor.embed(noise_image())
+    prompts = [
+        Prompt(text="cab"),
+        Prompt(text="face"),
+        POINT,
+        Prompt(text="cab", point_coords=[[12, 9]]),
+        Prompt(text="cab", box=[5, 6, 40, 30]),
+        BOX,
+    ]
+    answers = text_predictor.predict(embedding, prompts, multimask_output=False)
+    logits = [answer.low_res_logits for answer in answers]
+    for i in range(len(logits)):
+        for j in range(i):
+            assert np.abs(logits[i] - logits[j]).max() > 1e-4
+    for prompt, answer in zip(prompts, answers, strict=True):
+        assert_close(answer, text_predictor.predict(embedding, prompt, multimask_output=False))
+    assert [len(a.masks) for a in text_predictor.predict(embedding, prompts[:4])] == [3, 3, 3, 1]
+
+
+def test_words_without_a_prompt_change_nothing(text_predictor):
+    embedding = text_predictor.embed(noise_image())
+    without = Predictor(text_predictor.model, "text-test", "cpu")
+    expected = without.predict(embedding, POINT)
+    assert_close(text_predictor.predict(embedding, POINT), expected)
+
+
+def test_embedded_texts_are_those_of_the_encoder(text_predictor):
+    got = text_predictor.embed_texts(["cab", "add"])
+    assert torch.equal(got, LetterCounts().text_embeddings(["cab", "add"]))
+
+
+def test_model_without_text_says_so():
+    config = dataclasses.replace(tiny(), text_dim=0, text_link_dim=0)
+    predictor = Predictor(build_sam(config, seed=7), "mute", "cpu")
+    embedding = predictor.embed(noise_image())
+    with pytest.raises(InvalidInputError, match="needs a model trained with it, got mute without"):
+        predictor.predict(embedding, Prompt(text="car"))
+    with pytest.raises(InvalidInputError, match="takes no text encoder, got one of 6"):
+        Predictor(predictor.model, "mute", "cpu", text_encoder=LetterCounts())
+
+
+def test_missing_and_unfitting_text_encoders_are_told(text_predictor):
+    predictor = Predictor(text_predictor.model, "text-test", "cpu")
+    embedding = predictor.embed(noise_image())
+    with pytest.raises(InvalidInputError, match="text needs a text encoder"):
+        predictor.predict(embedding, Prompt(text="car"))
+    config = dataclasses.replace(tiny(), text_dim=8, text_link_dim=0)
+    with pytest.raises(InvalidInputError, match="takes embeddings of 8 numbers, got one of 6"):
+        Predictor(build_sam(config), "other", "cpu", text_encoder=LetterCounts())
 
 
 def test_unknown_dtype_is_told():

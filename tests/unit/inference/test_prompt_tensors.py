@@ -48,10 +48,45 @@ def test_mask_of_another_size_is_told():
         pack_prompts([Prompt(mask_input=np.ones((16, 16)))], FRAME, 32, CPU)
 
 
+def test_texts_are_encoded_once_each_and_only_some_prompts_have_one():
+    asked = []
+
+    def encode(texts: list[str]) -> torch.Tensor:
+        asked.append(texts)
+        return torch.tensor([[float(len(text)), 1.0] for text in texts])
+
+    prompts = [
+        Prompt(text="car"),
+        Prompt(box=[0, 0, 9, 9]),
+        Prompt(text="a car", point_coords=[[1, 2]]),
+        Prompt(text="car", box=[0, 0, 9, 9]),
+    ]
+    packed = pack_prompts(prompts, FRAME, 32, CPU, encode)
+    assert asked == [["car", "a car"]]
+    assert packed.text_embeddings.tolist() == [[3, 1], [0, 0], [5, 1], [3, 1]]
+    assert packed.has_text.tolist() == [True, False, True, True]
+    # text alone adds no padding point, as a mask alone does not
+    assert packed.point_labels.tolist() == [[-2, -2], [2, 3], [1, -1], [2, 3]]
+
+
+def test_without_texts_nothing_is_encoded():
+    packed = pack_prompts([Prompt(box=[0, 0, 9, 9])], FRAME, 32, CPU)
+    assert packed.text_embeddings is None
+    assert packed.has_text is None
+
+
+def test_text_without_an_encoder_is_told():
+    with pytest.raises(InvalidInputError, match="need a text encoder, got 'car' and none"):
+        pack_prompts([Prompt(text="car")], FRAME, 32, CPU)
+
+
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
         ({"point_coords": [[1, 1]]}, True),
+        ({"text": "car"}, True),
+        ({"text": "car", "point_coords": [[1, 1]]}, False),
+        ({"text": "car", "box": [0, 0, 2, 2]}, False),
         ({"box": [0, 0, 2, 2]}, True),
         ({"point_coords": [[1, 1], [2, 2]]}, False),
         ({"point_coords": [[1, 1]], "box": [0, 0, 2, 2]}, False),
@@ -59,7 +94,7 @@ def test_mask_of_another_size_is_told():
         ({"mask_input": np.zeros((4, 4))}, False),
     ],
 )
-def test_one_point_or_one_box_alone_is_ambiguous(parts, expected):
+def test_one_point_or_box_or_text_alone_is_ambiguous(parts, expected):
     assert is_ambiguous(Prompt(**parts)) is expected
 
 
