@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anymask.core.prompts import Prompt
-from anymask.dataset.coco_folder import LabelledImage, LabelledMask
+from anymask.dataset.labelled import LabelledImage, LabelledMask
 from anymask.evaluation.grabcut import GrabCut
 from anymask.evaluation.metrics.iou import masks_iou
 from anymask.evaluation.protocol import Predictor, SetScores

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anymask.core.errors import MissingExtraError, OutputError
 from anymask.core.files import write_json
-from anymask.dataset.coco_folder import LabelledMask
+from anymask.dataset.labelled import LabelledMask
 from anymask.evaluation.metrics.iou import masks_iou
 from anymask.evaluation.protocol import BoolArray
 

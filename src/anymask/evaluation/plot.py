@@ -1,7 +1,8 @@
-"""One picture of an evaluation: mIoU against clicks, and box prompts beside their baselines."""
+"""One picture of an evaluation: mIoU against clicks; boxes and text beside their baselines."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from anymask.core.errors import MissingExtraError
@@ -15,6 +16,12 @@ _BOX_BARS = {
     "miou_grabcut": "GrabCut",
     "miou_filled_box": "filled box",
 }
+_TEXT_BARS = {
+    "miou": "model, all found",
+    "top1_iou": "best answer",
+    "ar_10": "recall of ten (AR)",
+    "miou_largest_mask": "largest mask of all",
+}
 
 
 def plot_rows(rows: Sequence[EvalRow], *, title: str) -> bytes:
@@ -27,7 +34,11 @@ def plot_rows(rows: Sequence[EvalRow], *, title: str) -> bytes:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("matplotlib", "eval") from None
-    panels = {"point_to_mask": _plot_points, "box_to_mask": _plot_boxes}
+    panels: dict[str, Callable[[Any, Sequence[EvalRow]], None]] = {
+        "point_to_mask": _plot_points,
+        "box_to_mask": partial(_plot_bars, bars=_BOX_BARS, title="Box to mask"),
+        "text_to_mask": partial(_plot_bars, bars=_TEXT_BARS, title="Text to mask"),
+    }
     suites = [suite for suite in panels if any(row.suite == suite for row in rows)]
     figure = Figure(figsize=(9 * len(suites), 5.5), layout="constrained")
     figure.suptitle(title)
@@ -64,21 +75,21 @@ def _plot_points(axes: Any, rows: Sequence[EvalRow]) -> None:
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _plot_boxes(axes: Any, rows: Sequence[EvalRow]) -> None:
+def _plot_bars(axes: Any, rows: Sequence[EvalRow], bars: Mapping[str, str], title: str) -> None:
     datasets = list(dict.fromkeys(row.dataset for row in rows))
     cells = {(row.dataset, row.metric): row for row in rows}
-    bars = [name for name in _BOX_BARS if any(row.metric == name for row in rows)]
-    width = 0.8 / len(bars)
-    for k, metric in enumerate(bars):
+    metrics = [name for name in bars if any(row.metric == name for row in rows)]
+    width = 0.8 / len(metrics)
+    for k, metric in enumerate(metrics):
         found = [cells[dataset, metric] for dataset in datasets]
         whiskers = [
             [max(0.0, row.value - row.low) for row in found],
             [max(0.0, row.high - row.value) for row in found],
         ]
-        positions = [i + (k - (len(bars) - 1) / 2) * width for i in range(len(datasets))]
+        positions = [i + (k - (len(metrics) - 1) / 2) * width for i in range(len(datasets))]
         values = [row.value for row in found]
-        axes.bar(positions, values, width, yerr=whiskers, label=_BOX_BARS[metric], capsize=2)
+        axes.bar(positions, values, width, yerr=whiskers, label=bars[metric], capsize=2)
     axes.set_xticks(range(len(datasets)), datasets, rotation=30, ha="right")
-    axes.set(title="Box to mask", ylabel="mIoU (whisker: 95 %)", ylim=(0, 1.1))
+    axes.set(title=title, ylabel="mIoU (whisker: 95 %)", ylim=(0, 1.1))
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize="small", ncols=len(bars), loc="upper center")
+    axes.legend(fontsize="small", ncols=len(metrics), loc="upper center")

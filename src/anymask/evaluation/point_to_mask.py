@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anymask.core.prompts import Prompt
-from anymask.dataset.coco_folder import LabelledImage, LabelledMask
+from anymask.dataset.labelled import LabelledImage, LabelledMask
 from anymask.evaluation.clicker import Click, next_click, random_click
 from anymask.evaluation.metrics.iou import masks_iou
 from anymask.evaluation.metrics.noc import MAX_CLICKS, number_of_clicks

@@ -16,12 +16,17 @@ def format_tables(rows: Sequence[EvalRow]) -> str:
     return "\n".join(parts)
 
 
-def format_report(rows: Sequence[EvalRow], *, model: str, settings: str) -> str:
-    """Return the Markdown report: what was evaluated and how, and the tables."""
+def format_report(
+    rows: Sequence[EvalRow], *, model: str, settings: str, unit: str = "masks"
+) -> str:
+    """Return the Markdown report: what was evaluated and how, and the tables.
+
+    `unit` names what means are taken over.
+    """
     return (
         f"# Evaluation of {model}\n\n"
         f"Settings: {settings}.\n"
-        "Cells: mean over masks [95 % confidence interval, images resampled with replacement].\n"
+        f"Cells: mean over {unit} [95 % confidence interval, images resampled with replacement].\n"
         "A mean over sets weighs every set alike.\n\n"
         f"{format_tables(rows)}\n![Plot of these numbers](plot.png)\n"
     )
@@ -36,15 +41,18 @@ def _format_suite(suite: str, rows: Sequence[EvalRow]) -> str:
     for dataset in datasets:
         counts = [str(number) for number in sizes[dataset]]
         table.append([dataset, *counts, *(cells.get((dataset, name), "") for name in metrics)])
+    return f"## {suite}\n\n{format_table(table)}"
+
+
+def format_table(table: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table of the cells, its first line the head, padded to read unrendered."""
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     lines = [
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        + " |"
+        f"| {' | '.join(cell.ljust(w) for cell, w in zip(line, widths, strict=True))} |"
         for line in table
     ]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([f"## {suite}", "", lines[0], rule, *lines[1:], ""])
+    return "\n".join([lines[0], rule, *lines[1:], ""])
 
 
 def _format_cell(row: EvalRow) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from anymask.core.errors import InvalidInputError
 from anymask.core.image_io import read_image
-from anymask.dataset.coco_folder import LabelledImage
+from anymask.dataset.labelled import LabelledImage
 
 
 @dataclass(frozen=True, kw_only=True)

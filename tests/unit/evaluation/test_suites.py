@@ -13,7 +13,8 @@ from PIL import Image
 from anymask.cli.evaluate import add_arguments, run
 from anymask.core.errors import AnymaskError, InvalidInputError, MissingExtraError, OutputError
 from anymask.core.rle import Rle
-from anymask.dataset.coco_folder import LabelledImage, read_coco_folder
+from anymask.dataset.coco_folder import read_coco_folder
+from anymask.dataset.labelled import LabelledImage
 from anymask.evaluation.box_to_mask import evaluate_boxes
 from anymask.evaluation.grabcut import GrabCut, grabcut_mask
 from anymask.evaluation.point_to_mask import evaluate_points
