@@ -8,15 +8,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anymask.cli.evaluate_text import add_text_arguments, check_text_request, run_text
+
 if TYPE_CHECKING:
-    from anymask.dataset.coco_folder import LabelledImage
+    from anymask.dataset.labelled import LabelledImage
     from anymask.evaluation.protocol import EvalRow, Predictor, SetScores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
     add = parser.add_argument
-    add("suite", choices=("points", "boxes"), help="prompts to evaluate: clicks or tight boxes")
+    add(
+        "suite",
+        choices=("points", "boxes", "text"),
+        help="prompts to evaluate: clicks, tight boxes or the names of the masks",
+    )
     add(
         "data",
         nargs="+",
@@ -42,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="points: first click in the middle of the mask or anywhere on it (%(default)s)",
     )
     add("--no-grabcut", action="store_true", help="boxes: leave out the slow GrabCut baseline")
+    add_text_arguments(parser)
     add("--seed", type=int, default=0, help="draws images, masks and intervals (%(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
     add("--json", action="store_true", help="print the rows as JSON lines, not as a table")
@@ -55,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
             package is missing; found before the slow part where possible.
     """
     _check_request(args)
+    if args.suite == "text":
+        return run_text(args, read_sets)
     from anymask.cli.output_folder import make_output_folder
     from anymask.evaluation.protocol import rows_to_json_lines
     from anymask.evaluation.report import format_tables
@@ -69,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     )
     sets = {
         name: select_masks(images, limits, seed=args.seed)
-        for name, images in _read_sets(args.data).items()
+        for name, images in read_sets(args.data).items()
     }
     output = make_output_folder(args.output)
     predictor = load_predictor(args.model, args.device)
@@ -87,13 +96,20 @@ def _check_request(args: argparse.Namespace) -> None:
         raise InvalidInputError(f"--seed must be 0 or more, got {args.seed}. Choose another.")
     if find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "eval")
+    if args.suite == "text":
+        check_text_request(args)
     if args.suite == "boxes" and not args.no_grabcut and find_spec("cv2") is None:
         raise MissingExtraError("opencv-python-headless", "eval")
 
 
-def _read_sets(folders: Sequence[str]) -> "dict[str, tuple[LabelledImage, ...]]":
+def read_sets(folders: Sequence[str | Path]) -> "dict[str, tuple[LabelledImage, ...]]":
+    """Return the photographs of each set in the folders, by the set's name.
+
+    Raises:
+        InvalidInputError: a folder holds no set, or two sets have one name.
+    """
     from anymask.core.errors import InvalidInputError
-    from anymask.dataset.coco_folder import find_sets, read_coco_folder
+    from anymask.dataset.sets import find_sets, read_set
 
     paths: dict[str, Path] = {}
     for folder in folders:
@@ -104,7 +120,7 @@ def _read_sets(folders: Sequence[str]) -> "dict[str, tuple[LabelledImage, ...]]"
                     "Rename one folder or evaluate them apart."
                 )
             paths[name] = path
-    return {name: read_coco_folder(path) for name, path in paths.items()}
+    return {name: read_set(path) for name, path in paths.items()}
 
 
 def _evaluate_set(

@@ -14,8 +14,10 @@ COMMANDS = {
     "segment": "masks of an image from clicks, boxes or an earlier mask",
     "everything": "all masks of images, as SA-1B JSON and pictures",
     "train": "train a model on labelled photographs",
+    "pretrain": "teach an image encoder by unlabelled photographs (MAE)",
+    "finetune": "adapt a model to labelled photographs of your own",
     "evaluate": "how good a model is on labelled photographs",
-    "models": "list, download and inspect weights",
+    "models": "list, download, inspect and merge weights",
 }
 _SHELLS = ("bash", "zsh", "tcsh")
 

@@ -1,4 +1,4 @@
-"""`anymask models`: the known weights, fetching the official ones, what a checkpoint holds."""
+"""`anymask models`: known weights, fetching official ones, what a file holds, merging adapters."""
 
 import argparse
 import json
@@ -14,9 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetching.add_argument("name", metavar="NAME", help="vit_b, vit_l or vit_h")
     showing = actions.add_parser("show", help="configuration, sizes and metadata of a checkpoint")
     verifying = actions.add_parser("verify", help="check that a checkpoint is whole")
+    merging = actions.add_parser("merge", help="a fine-tuned model from its base and its adapter")
     for action in (showing, verifying):
         action.add_argument("model", metavar="NAME_OR_PATH", help="a known model or a checkpoint")
-    for action in (listing, fetching, showing, verifying):
+    merging.add_argument("base", metavar="BASE", help="the model that was fine-tuned")
+    merging.add_argument("adapter", metavar="ADAPTER", help="adapter.safetensors of the run")
+    merging.add_argument("-o", "--output", required=True, metavar="FILE", help="the new checkpoint")
+    for action in (listing, fetching, showing, verifying, merging):
         action.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -40,6 +44,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.action == "show":
         result = _show(args.model)
         lines = _show_lines(result)
+    elif args.action == "merge":
+        result = _merge(args.base, args.adapter, Path(args.output))
+        lines = [f"{result['path']} is {result['model_id']}"]
     else:
         result = _verify(args.model)
         known = f", the official {result['official']}" if result["official"] else ""
@@ -123,6 +130,19 @@ def _verify_file(name_or_path: str) -> dict[str, Any]:
     digest = sha256_of(weights_file(path))
     official = next((n for n, entry in OFFICIAL_FILES.items() if entry.sha256 == digest), None)
     return {"path": str(path), "official": official, "sha256": digest}
+
+
+def _merge(base: str, adapter_path: str, output: Path) -> dict[str, Any]:
+    from anymask.model.adapters import apply_adapter, load_adapter
+    from anymask.model.checkpoints import load_sam, save_sam
+    from anymask.model.lora import merge_lora
+
+    adapter = load_adapter(adapter_path)
+    model, base_id = load_sam(base)
+    apply_adapter(model, base_id, adapter)
+    merge_lora(model)
+    save_sam(model, output, metadata={"fine_tuned_from": base_id})
+    return {"path": str(output), "base_id": base_id, "model_id": load_sam(output)[1]}
 
 
 def _megabytes(num_bytes: int | None) -> str:

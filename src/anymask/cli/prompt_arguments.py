@@ -75,6 +75,15 @@ def with_mask(prompts: Sequence[Prompt], mask_input: NDArray[np.float32]) -> lis
     ]
 
 
+def with_texts(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Prompt]:
+    """Return every prompt with every text, or the texts alone; the prompts, where there is none."""
+    if not texts:
+        return list(prompts)
+    if not prompts:
+        return [Prompt(text=text) for text in texts]
+    return [replace(prompt, text=text) for text in texts for prompt in prompts]
+
+
 def read_mask_input(path: Path, frame: ImageFrame, mask_size: int) -> NDArray[np.float32]:
     """Return the (1, mask_size, mask_size) logits of a .npy file or of a black and white picture.
 

@@ -1,10 +1,12 @@
-"""`anymask segment`: the masks that clicks, boxes or an earlier mask ask for in one image."""
+"""`anymask segment`: the masks that clicks, boxes, words or an earlier mask ask for in an image."""
 
 import argparse
 import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from anymask.cli.segment_text import add_text_arguments, check_text_options, run_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a mask to refine: logits of an earlier run (.npy), or a black and white picture",
     )
+    add_text_arguments(parser)
     add("--multimask", action="store_true", help="write all three masks of a prompt, best first")
     add("-o", "--output", default=".", metavar="DIR", help="folder for the results (%(default)s)")
     add("--model", metavar="NAME_OR_PATH", help="a known model or a checkpoint (default: built in)")
@@ -48,31 +51,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write masks, overlay, logits and a JSON record of the image; return 0.
 
-    Without `--multimask` each prompt gives one mask, the best of three where it is ambiguous.
+    Without `--multimask` each prompt gives one mask, the best of three where it is ambiguous. With
+    `--text` any number of instances is found (`anymask.cli.segment_text`); with `--clip` as well,
+    each text is a prompt like the others.
 
     Raises:
         AnymaskError: a prompt, the image, the model or the output folder cannot be used; found
             before the model is loaded where possible.
     """
     from anymask.cli.output_folder import make_output_folder
-    from anymask.cli.prompt_arguments import parse_prompts
+    from anymask.cli.prompt_arguments import parse_prompts, with_texts
     from anymask.core.errors import InvalidInputError
     from anymask.core.image_io import read_image
 
     prompts = parse_prompts(args.point, args.box)
-    if not prompts and args.mask is None:
+    if not prompts and args.mask is None and not args.text:
         raise InvalidInputError(
-            "a prompt must be given, got none. Add --point X,Y, --box X0,Y0,X1,Y1 or --mask FILE."
+            "a prompt must be given, got none. "
+            "Add --point X,Y, --box X0,Y0,X1,Y1, --text WORDS or --mask FILE."
         )
+    check_text_options(args)
     image = read_image(args.image)
     for prompt in prompts:
         prompt.check_inside((image.shape[0], image.shape[1]))
     output = make_output_folder(args.output)
+    if args.text and args.clip is None:
+        return run_text(args, image, prompts, output)
 
     from anymask.inference.loading import load_predictor
+    from anymask.model.text_clip import load_clip
 
     started = time.perf_counter()
-    predictor = load_predictor(args.model, args.device)
+    text_encoder = None if args.clip is None else load_clip(args.clip)
+    predictor = load_predictor(args.model, args.device, text_encoder=text_encoder)
+    prompts = with_texts(prompts, args.text)
     seconds = {"load": time.perf_counter() - started}
     prompts, predictions = _predict(args, predictor, image, prompts, seconds)
     chosen = [
@@ -91,7 +103,9 @@ def run(args: argparse.Namespace) -> int:
         "masks": [_record(*one) for one in chosen],
     }
     overlay = _draw(image, prompts, chosen)
-    _write(output, Path(args.image).stem, overlay, chosen, result)
+    masks = [prediction.masks[index] for _, prediction, index in chosen]
+    logits = [prediction.low_res_logits[index] for _, prediction, index in chosen]
+    write_results(output, Path(args.image).stem, overlay, masks, logits, result)
     print(json.dumps(result) if args.json else "\n".join(_lines(output, result)))
     return 0
 
@@ -134,19 +148,26 @@ def _record(prompt: "Prompt", prediction: "MaskPrediction", index: int) -> dict[
     from anymask.core.rle import Rle
 
     rle = Rle.from_mask(prediction.masks[index])
+    return {
+        "segmentation": rle.to_coco(),
+        "bbox": xyxy_to_xywh(rle.to_box()).tolist(),
+        "area": rle.area,
+        "iou_prediction": round(float(prediction.iou_predictions[index]), 6),
+        "prompt": prompt_record(prompt),
+    }
+
+
+def prompt_record(prompt: "Prompt") -> dict[str, Any]:
+    """Return the points, the box, the text and whether there was a mask, as JSON values."""
     asked: dict[str, Any] = {}
     if prompt.point_coords is not None:
         asked["point_coords"] = prompt.point_coords.tolist()
         asked["point_labels"] = prompt.point_labels.tolist()
     if prompt.box is not None:
         asked["box"] = prompt.box.tolist()
-    return {
-        "segmentation": rle.to_coco(),
-        "bbox": xyxy_to_xywh(rle.to_box()).tolist(),
-        "area": rle.area,
-        "iou_prediction": round(float(prediction.iou_predictions[index]), 6),
-        "prompt": {**asked, "mask_input": prompt.mask_input is not None},
-    }
+    if prompt.text is not None:
+        asked["text"] = prompt.text
+    return {**asked, "mask_input": prompt.mask_input is not None}
 
 
 def _draw(
@@ -161,11 +182,12 @@ def _draw(
     return draw_overlay(image, masks, prompts)
 
 
-def _write(
+def write_results(
     output: Path,
     stem: str,
     overlay: "NDArray[np.uint8]",
-    chosen: "list[tuple[Prompt, MaskPrediction, int]]",
+    masks: "list[NDArray[np.bool_]]",
+    logits: "list[NDArray[np.float32]]",
     result: dict[str, Any],
 ) -> None:
     """Write all files, the JSON record last, and name them in `result`."""
@@ -174,16 +196,18 @@ def _write(
     from anymask.core.files import atomic_write, write_json
     from anymask.core.image_io import write_png
 
-    masks = [prediction.masks[index] for _, prediction, index in chosen]
     names = [f"{stem}_mask_{k}.png" for k in range(len(masks))]
     if len(masks) == 1:
         names = [f"{stem}_mask.png"]
     for name, mask in zip(names, masks, strict=True):
         write_png(output / name, mask)
-    write_png(output / f"{stem}_overlay.png", overlay)
-    with atomic_write(output / f"{stem}_logits.npy") as stream:
-        np.save(stream, np.stack([p.low_res_logits[index] for _, p, index in chosen]))
-    result["files"] = [*names, f"{stem}_overlay.png", f"{stem}_logits.npy", f"{stem}.json"]
+    names.append(f"{stem}_overlay.png")
+    write_png(output / names[-1], overlay)
+    if logits:
+        names.append(f"{stem}_logits.npy")
+        with atomic_write(output / names[-1]) as stream:
+            np.save(stream, np.stack(logits))
+    result["files"] = [*names, f"{stem}.json"]
     write_json(output / f"{stem}.json", result)
 
 

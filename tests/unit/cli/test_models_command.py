@@ -8,8 +8,10 @@ import pytest
 from anymask.cli.models import add_arguments, run
 from anymask.core.errors import CheckpointError
 from anymask.model import downloads, locations
-from anymask.model.checkpoints import build_sam, save_sam
+from anymask.model.adapters import save_adapter
+from anymask.model.checkpoints import build_sam, load_sam, save_sam
 from anymask.model.downloads import sha256_of
+from anymask.model.lora import LoraConfig, add_lora
 from anymask.model.presets import tiny
 
 
@@ -104,3 +106,42 @@ def test_download_prints_the_path(models, monkeypatch, tmp_path):
 def test_an_action_is_needed(models):
     with pytest.raises(SystemExit):
         models()
+
+
+@pytest.fixture
+def adapter(path, tmp_path):
+    model, base_id = load_sam(path)
+    config = LoraConfig(rank=1, modules=("mask_decoder.transformer",))
+    add_lora(model, config)
+    for name, parameter in model.named_parameters():
+        if name.endswith(".up"):
+            parameter.data.fill_(0.5)
+    save_adapter(model, tmp_path / "adapter.safetensors", config=config, base_id=base_id)
+    return tmp_path / "adapter.safetensors"
+
+
+def test_merge_writes_a_whole_model_that_names_its_base(models, path, adapter, tmp_path):
+    output = tmp_path / "merged.safetensors"
+    result = json.loads(models("merge", path, adapter, "-o", output, "--json"))
+    merged, merged_id = load_sam(output)
+    base, base_id = load_sam(path)
+    assert result == {"path": str(output), "base_id": base_id, "model_id": merged_id}
+    assert json.loads(models("show", output, "--json"))["metadata"]["fine_tuned_from"] == base_id
+    before, after = base.state_dict(), merged.state_dict()
+    assert before.keys() == after.keys()
+    changed = {key for key in before if not before[key].equal(after[key])}
+    assert changed
+    assert all(key.startswith("mask_decoder.transformer.") for key in changed)
+
+
+def test_merge_on_another_base_is_refused_and_writes_nothing(models, adapter, tmp_path):
+    other, output = tmp_path / "other.safetensors", tmp_path / "merged.safetensors"
+    save_sam(build_sam(tiny(), seed=1), other)
+    with pytest.raises(CheckpointError, match=r"trained on, tiny-\w+, got tiny-\w+\."):
+        models("merge", other, adapter, "-o", output)
+    assert not output.exists()
+
+
+def test_an_adapter_alone_says_which_model_it_is_of(models, path, adapter):
+    with pytest.raises(CheckpointError, match=load_sam(path)[1]):
+        models("show", adapter)
