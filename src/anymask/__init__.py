@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from anymask.inference.longest_side import ResizeLongestSide
     from anymask.inference.predictor import Predictor
     from anymask.inference.reference_sam import sam_model_registry
+    from anymask.inference.text_search import TextSearch
 
 __version__ = "0.1.0"
 
@@ -22,6 +23,7 @@ __all__ = [
     "ResizeLongestSide",
     "SamAutomaticMaskGenerator",
     "SamPredictor",
+    "TextSearch",
     "__version__",
     "load_model",
     "read_image",
@@ -36,6 +38,7 @@ _HOMES = {
     "ResizeLongestSide": "anymask.inference.longest_side",
     "SamAutomaticMaskGenerator": "anymask.inference.facade",
     "SamPredictor": "anymask.inference.facade",
+    "TextSearch": "anymask.inference.text_search",
     "load_model": "anymask.inference.loading",
     "read_image": "anymask.core.image_io",
     "sam_model_registry": "anymask.inference.reference_sam",
