@@ -36,6 +36,8 @@ def test_readme_shows_every_command_with_arguments_that_parse() -> None:
         "models",
         "evaluate",
         "train",
+        "pretrain",
+        "finetune",
         "completion",
     }
 

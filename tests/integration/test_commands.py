@@ -86,7 +86,11 @@ def test_everything_writes_records_for_a_folder(
 
 @pytest.mark.parametrize(
     "script",
-    ["benchmarks/bench_predict.py", "benchmarks/bench_import_time.py"],
+    [
+        "benchmarks/bench_predict.py",
+        "benchmarks/bench_import_time.py",
+        "benchmarks/bench_data.py",
+    ],
 )
 def test_benchmark_runs_once(script: str) -> None:
     command = [sys.executable, str(ROOT / script), "--smoke"]

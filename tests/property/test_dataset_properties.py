@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
-from sa1b_archives import draw_image, pack, record_of, write_shards
 
 from anymask.core.rle import Rle
 from anymask.dataset.place_random import uniforms
@@ -22,6 +21,7 @@ from anymask.dataset.sets import read_set
 from anymask.dataset.shard_stream import ShardStream
 from anymask.dataset.shards import read_pairs
 from anymask.training.augment import View, cut_mask
+from sa1b_archives import draw_image, pack, record_of, write_shards
 
 Ids = NDArray[np.uint8]
 # Any pixels: holes, islands and several parts are the rule.
@@ -133,7 +133,9 @@ def test_any_lane_resumes_anywhere(
 
 
 @given(st.lists(st.integers(0, 9), min_size=1), st.lists(st.integers(0, 2**40)))
-def test_random_numbers_depend_on_nothing_but_their_place(key: list[int], places: list[int]) -> None:
+def test_random_numbers_depend_on_nothing_but_their_place(
+    key: list[int], places: list[int]
+) -> None:
     together = uniforms(key, places)
     assert ((together >= 0) & (together < 1)).all()
     assert together.tolist() == [float(uniforms(key, place)) for place in places]

@@ -32,7 +32,7 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
         "--text-threshold",
         type=float,
         metavar="SCORE",
-        help="leave out instances of a lower score, 0 to 1 (0.3)",
+        help="leave out instances of a lower score, 0 to 1 (0.5)",
     )
     add("--max-instances", type=int, metavar="N", help="instances of a text at most (all)")
     add(
@@ -64,7 +64,7 @@ def check_text_options(args: argparse.Namespace) -> None:
             )
     if args.text_threshold is not None and not 0 <= args.text_threshold <= 1:
         raise InvalidInputError(
-            f"--text-threshold must be between 0 and 1, got {args.text_threshold:g}. Try 0.3."
+            f"--text-threshold must be between 0 and 1, got {args.text_threshold:g}. Try 0.5."
         )
     if args.max_instances is not None and args.max_instances < 1:
         raise InvalidInputError(

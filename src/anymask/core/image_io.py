@@ -61,7 +61,7 @@ def read_image(
             if least_side is not None and image.format == "JPEG":
                 scale = least_side / max(image.size)
                 wanted = (math.ceil(image.width * scale), math.ceil(image.height * scale))
-                image.draft(None, wanted)  # type: ignore[arg-type]
+                image.draft(None, wanted)
             _load(image, max_pixels)
             # An icon may hold a picture larger than its header says.
             _check_pixels(image, name, max_pixels)

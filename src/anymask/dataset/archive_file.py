@@ -4,17 +4,16 @@ import gzip
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, cast
 
 from anymask.core.errors import DownloadError, InvalidInputError
 
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 _CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
-_T = TypeVar("_T")
 
 
 class ArchiveFile(io.RawIOBase):
@@ -63,7 +62,7 @@ class ArchiveFile(io.RawIOBase):
         left = size if size >= 0 else None
         while left is None or left > 0:
             wanted = _CHUNK_BYTES if left is None else left
-            part = self._persistently(lambda wanted=wanted: self._read_once(wanted))
+            part = self._read_persistently(wanted)
             if not part:
                 break
             self._position += len(part)
@@ -101,10 +100,10 @@ class ArchiveFile(io.RawIOBase):
             _pass_over(self._file, self._position - self._file_position)
         self._file_position = self._position
 
-    def _persistently(self, action: Callable[[], _T]) -> _T:
+    def _read_persistently(self, size: int) -> bytes:
         for delay in (*self._retry_seconds, None):
             try:
-                return action()
+                return self._read_once(size)
             except (ImportError, InvalidInputError):
                 raise
             except Exception as error:

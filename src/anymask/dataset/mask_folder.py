@@ -148,13 +148,12 @@ def _masks(path: Path, categories: Mapping[int, str]) -> Iterator[tuple[Rle, str
 def _read_values(file: Path) -> NDArray[np.integer]:
     """(H, W) whole numbers, that of each pixel."""
     try:
-        with Image.open(file) as image:
-            image.load()
-            if image.mode in ("LA", "PA"):
-                image = image.convert("L" if image.mode == "LA" else "P")
+        with Image.open(file) as opened:
+            opened.load()
+            alike = {"LA": "L", "PA": "P"}.get(opened.mode)  # without opacity
+            image = opened.convert(alike) if alike else opened
             is_grey = image.mode in ("1", "L", "P", "I") or image.mode.startswith("I;16")
-            values = np.asarray(image if is_grey else image.convert("RGB"))
-            is_palette = image.mode == "P"
+            values = np.array(image if is_grey else image.convert("RGB"))
     except (OSError, ValueError, SyntaxError) as error:
         raise ImageReadError(
             f"{file} must be a PNG of a mask, got a damaged or other file ({error}). "
@@ -163,5 +162,7 @@ def _read_values(file: Path) -> NDArray[np.integer]:
     if values.dtype == np.bool_:
         return values.view(np.uint8)
     if values.ndim == 3:
-        return values @ np.array([1, 256, 65536])
-    return np.where(values == _VOID, 0, values) if is_palette else values
+        values = values @ np.array([1, 256, 65536])
+    elif image.mode == "P":
+        values[values == _VOID] = 0
+    return values

@@ -69,7 +69,9 @@ class ShardStream:
         num_lanes: L. Fewer archives than lanes are divided among them, and read by several.
         buffer_size: pairs that a lane holds; two or more.
         seed: of the order.
-        validation_fraction: of the images, by a hash of their names; they are left out.
+        validation_fraction: of the first archive's images, by a hash of their names; they are left
+            out. All of the others is learned from: even a little of many archives is too much to
+            look at, and would have to be searched for.
         set_aside: told of what cannot be used, in one line without a full stop.
         counts: how many pairs each archive has, as far as it is known.
         retry_seconds: see `ArchiveFile`.
@@ -112,11 +114,11 @@ class ShardStream:
             yield StreamDraw(pair=pair, others=others)
 
     def held_out(self, limit: int) -> tuple[ShardPair, ...]:
-        """The first images of the first archive that validation may use, at most `limit`."""
+        """The first of the first archive's images that are left out, at most `limit`."""
         pairs = read_pairs(
             self.shards[0],
             set_aside=self.set_aside,
-            select=self._is_held_out,
+            select=lambda name: self._is_held_out(self.shards[0], name),
             retry_seconds=self.retry_seconds,
         )
         wanted = (pair for pair in pairs if pair is not None)
@@ -172,7 +174,7 @@ class ShardStream:
 
     def _size(self, unit: _Unit, enough: int) -> int:
         """The unit's number of pairs, or `enough` if there are more."""
-        known = self.counts.get(unit.shard, self.validation_fraction)
+        known = self.counts.get(unit.shard, self._fraction_of(unit.shard))
         if known is None:
             pairs = self._walk(unit.shard, lambda _: False)
             known = sum(1 for _ in itertools.islice(pairs, unit.number(enough - 1) + 1))
@@ -198,7 +200,7 @@ class ShardStream:
         idle = 0
         for u, unit in self._units(lane, start.u):
             begin = unit.number(start.k if u == start.u else 0)
-            known = self.counts.get(unit.shard, self.validation_fraction)
+            known = self.counts.get(unit.shard, self._fraction_of(unit.shard))
             if known is not None and begin >= known:
                 idle += 1
                 self._check_not_empty(idle)
@@ -217,12 +219,12 @@ class ShardStream:
             shard,
             set_aside=self.set_aside,
             is_wanted=is_wanted,
-            select=lambda name: not self._is_held_out(name),
+            select=lambda name: not self._is_held_out(shard, name),
             retry_seconds=self.retry_seconds,
         ):
             number += 1
             yield pair
-        self.counts.put(shard, self.validation_fraction, number)
+        self.counts.put(shard, self._fraction_of(shard), number)
 
     def _check_not_empty(self, idle: int) -> None:
         """Looks into all archives when many units in a row had nothing for a lane."""
@@ -235,6 +237,9 @@ class ShardStream:
                     "Pack sa_N.jpg and sa_N.json side by side in a tar file."
                 )
 
-    def _is_held_out(self, name: str) -> bool:
+    def _fraction_of(self, shard: str) -> float:
+        return self.validation_fraction if shard == self.shards[0] else 0.0
+
+    def _is_held_out(self, shard: str, name: str) -> bool:
         digest = hashlib.sha256(name.encode()).digest()[:8]
-        return int.from_bytes(digest, "big") / 2**64 < self.validation_fraction
+        return int.from_bytes(digest, "big") / 2**64 < self._fraction_of(shard)

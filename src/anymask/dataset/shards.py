@@ -201,7 +201,7 @@ def _members(shard: str, stream: BinaryIO, set_aside: Callable[[str], None]) -> 
     """The images and JSON files of the archive; a damaged header hides only its own member."""
     with tarfile.open(fileobj=stream, mode="r:", ignore_zeros=True) as archive:
         while (info := archive.next()) is not None:
-            archive.members.clear()  # else every header stays in memory
+            archive.members.clear()  # type: ignore[attr-defined]  # else all headers stay in memory
             path = PurePosixPath(info.name)
             is_image = path.suffix.lower() in PHOTO_SUFFIXES
             if not info.isfile() or path.name.startswith("."):

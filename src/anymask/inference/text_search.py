@@ -27,7 +27,7 @@ from anymask.inference.text_regions import (
     seed_cells,
 )
 
-DEFAULT_THRESHOLD = 0.3
+DEFAULT_THRESHOLD = 0.5
 _HOT = 0.3  # probability of a cell from which it is clicked on
 _INSIDE = 0.8  # share of a mask that must lie in the box it is asked for in
 

@@ -273,8 +273,12 @@ def _is_usable(mask: NDArray[np.bool_], config: TrainConfig) -> bool:
 
 def _target(index: int, mask: NDArray[np.bool_]) -> _Target:
     pixels = mask.view(np.uint8)
-    rows = sum(pixels[i::LOGIT_STRIDE] for i in range(LOGIT_STRIDE))
-    num_covered = sum(rows[:, i::LOGIT_STRIDE] for i in range(LOGIT_STRIDE))
+    rows = np.zeros((len(mask) // LOGIT_STRIDE, len(mask)), np.uint8)
+    num_covered = np.zeros((len(rows), len(rows)), np.uint8)
+    for i in range(LOGIT_STRIDE):  # faster than a sum over axes
+        rows += pixels[i::LOGIT_STRIDE]
+    for i in range(LOGIT_STRIDE):
+        num_covered += rows[:, i::LOGIT_STRIDE]
     return _Target(index=index, num_covered=num_covered, box=mask_to_box(mask))
 
 

@@ -153,7 +153,8 @@ class StreamConfig:
             fewer rows. A multiple of the number of processes lets each read its own only.
         buffer_size: images that each lane holds to shuffle, some MB each.
         fraction: of the rows of a batch, where there are labelled folders as well.
-        max_validation_images: of those that `validation_fraction` holds out, from the first archive.
+        max_validation_images: of those that `validation_fraction` holds out of the first archive;
+            of the others nothing is held out.
     """
 
     num_lanes: int = 16

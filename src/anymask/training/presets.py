@@ -10,6 +10,7 @@ from anymask.training.config import (
     OptimConfig,
     PromptConfig,
     Stage,
+    StreamConfig,
     TextConfig,
     TrainConfig,
 )
@@ -222,11 +223,12 @@ def _paper(
         max_image_fraction=0.9,
         drop_path=drop_path,
         decoder_dropout=0.1,
-        validation_fraction=1e-4,
+        validation_fraction=0.005,  # of the first archive: some fifty images of SA-1B
         validate_every=5000,
         checkpoint_every=500,
         num_loader_threads=8,
         set_size_power=1.0,
+        stream=StreamConfig(num_lanes=256, buffer_size=32),  # one lane a GPU
         augment=NO_AUGMENTATION,
         prompts=PAPER_PROMPTS,
         loss=PAPER_LOSS,

@@ -136,11 +136,12 @@ class SamObjective:
 
     def _read_streamed_held_out(self) -> tuple[Example, ...]:
         """What archives hold out; read when first asked for, in the process that validates."""
-        stream = self._examples.stream
         if self._streamed_held_out is None:
-            limit = self.config.stream.max_validation_images
-            is_there = stream is not None and self.config.validation_fraction > 0
-            self._streamed_held_out = held_out_examples(stream, limit) if is_there else ()
+            stream, limit = self._examples.stream, self.config.stream.max_validation_images
+            is_there = self.config.validation_fraction > 0
+            self._streamed_held_out = (
+                held_out_examples(stream, limit) if stream and is_there else ()
+            )
         return self._streamed_held_out
 
     def save_weights(self, model: nn.Module, path: Path) -> None:

@@ -72,7 +72,8 @@ def read_data(
         found = find_shards(source)
         shards += found
         folders += [] if found else [source]
-    examples, held_out = ExampleSet(examples=(), probabilities=np.zeros(0)), ()
+    examples = ExampleSet(examples=(), probabilities=np.zeros(0))
+    held_out: tuple[Example, ...] = ()
     if folders or not shards:
         examples, held_out = read_examples(
             folders,
@@ -152,6 +153,11 @@ def streamed_rows(
         for _ in range(first_step, config.num_steps):
             yield {}
         return
+    if share.index == 0 and share.count > stream.num_lanes:
+        say(
+            f"{share.count} parts of a batch share {stream.num_lanes} lanes, each of which several "
+            f"read. Set stream.num_lanes={share.count} to read every archive once."
+        )
     is_mixed = bool(examples.examples)
     own = {
         row * stream.num_lanes // stage.batch_size

@@ -75,7 +75,8 @@ def region_vectors(cells: Tensor, batch: TrainBatch) -> Tensor:
 
 def _coverage(batch: TrainBatch, cells: Tensor) -> Tensor:
     """(P, h, w): the share of each cell that each target covers."""
-    return F.adaptive_avg_pool2d(batch.target_masks.unsqueeze(1), cells.shape[-2:])[:, 0]
+    h, w = cells.shape[-2:]
+    return F.adaptive_avg_pool2d(batch.target_masks.unsqueeze(1), (h, w))[:, 0]
 
 
 def _regional_loss(
@@ -118,8 +119,11 @@ def _dense_loss(
     wrong = (covered < _UNCOVERED) & ~unsure[:, :, None, None]
     logits = link.logits(cells, words[asked.to(words.device)])
     device = logits.device
-    terms = []
+    total = logits.new_zeros(())
     for mask, sign in ((right, -1.0), (wrong, 1.0)):
         losses = F.softplus(sign * logits) * mask.to(device)
-        terms.append(losses.sum() / mask.sum().clamp_min(1).to(device))
-    return terms[0] + terms[1]
+        # Name by name, so that a frequent one is not thought likely everywhere.
+        count = mask.sum((0, 2, 3)).to(device)
+        per_name = losses.sum((0, 2, 3)) / count.clamp_min(1)
+        total = total + per_name.sum() / (count > 0).sum().clamp_min(1)
+    return total

@@ -90,11 +90,10 @@ class TextLinkObjective(SamObjective):
             features = model.encode_images(images.contiguous(memory_format=torch.channels_last))
             for i, embedding in zip(new, features.image_embeddings, strict=True):
                 found[keys[i]] = embedding.to("cpu", torch.float16)
-        rows = torch.stack([found.get(key, self._features.get(key)) for key in keys])
-        size = rows[0].nbytes
-        if (len(self._features) + len(found)) * size <= _MAX_CACHE_BYTES:
+        rows = [found[key] if key in found else self._features[key] for key in keys]
+        if (len(self._features) + len(found)) * rows[0].nbytes <= _MAX_CACHE_BYTES:
             self._features |= found
-        return rows.to(device, torch.float32)
+        return torch.stack([row.float() for row in rows]).to(device)
 
 
 @torch.no_grad()

@@ -3,13 +3,20 @@ import os
 import struct
 import threading
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from anymask.core.errors import ImageReadError, InvalidInputError, OutputError
-from anymask.core.image_io import read_image, resize_longest_side, to_rgb_array, write_png
+from anymask.core.image_io import (
+    read_image,
+    read_image_size,
+    resize_longest_side,
+    to_rgb_array,
+    write_png,
+)
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
@@ -228,3 +235,30 @@ def test_png_is_written_for_images_and_masks(tmp_path):
         write_png(path, RGB / 255)
     with pytest.raises(OutputError, match="could not be written"):
         write_png(tmp_path / "missing" / "a.png", RGB)
+
+
+def test_the_size_is_that_of_the_upright_image_and_no_pixel_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    for orientation, size in ((1, (20, 30)), (3, (20, 30)), (6, (30, 20))):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.new("RGB", (30, 20)).save(path, exif=exif)
+        assert read_image_size(path) == size == read_image(path).shape[:2]
+    raw = path.read_bytes()
+    assert read_image_size(raw[:-4]) == (30, 20)  # cut off within the pixels
+    with pytest.raises(ImageReadError, match="must be an image"):
+        read_image_size(b"no image")
+
+
+@pytest.mark.parametrize(
+    ("least_side", "longest"), [(None, 80), (80, 80), (41, 80), (40, 40), (1, 10)]
+)
+def test_a_jpeg_comes_reduced_as_far_as_is_allowed(
+    tmp_path: Path, least_side: int | None, longest: int
+) -> None:
+    Image.new("RGB", (80, 64), "red").save(tmp_path / "a.jpg")
+    Image.new("RGB", (80, 64), "red").save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.jpg", least_side=least_side)
+    assert image.shape == (longest * 64 // 80, longest, 3)
+    assert abs(image.astype(int) - [254, 0, 0]).max() <= 1
+    assert read_image(tmp_path / "a.png", least_side=least_side).shape == (64, 80, 3)

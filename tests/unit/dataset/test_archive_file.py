@@ -6,10 +6,10 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from flaky_files import FlakyFiles
 
 from anymask.core.errors import DownloadError, InvalidInputError
 from anymask.dataset.archive_file import ArchiveFile, open_archive
+from flaky_files import FlakyFiles
 
 CONTENT = bytes(range(256)) * 40
 
@@ -53,7 +53,9 @@ def test_after_all_retries_one_line_says_what_is_wrong(tmp_path: Path) -> None:
     FlakyFiles.breaks_after = 1
     with (
         ArchiveFile("flaky://a/file.tar", retry_seconds=(0, 0)) as file,
-        pytest.raises(DownloadError, match=r"flaky://a/file\.tar could not be read, 3 times: the c"),
+        pytest.raises(
+            DownloadError, match=r"flaky://a/file\.tar could not be read, 3 times: the c"
+        ),
     ):
         file.read(1)
     assert FlakyFiles.num_read == 3

@@ -45,7 +45,9 @@ def draw_grey(path: Path, size: tuple[int, int]) -> None:
     Image.new("RGB", size, "grey").save(path)
 
 
-@pytest.mark.parametrize("name", ["masks.json.gz", "masks.json", "annotations.json", "_annotations.coco.json"])
+@pytest.mark.parametrize(
+    "name", ["masks.json.gz", "masks.json", "annotations.json", "_annotations.coco.json"]
+)
 def test_every_file_name_is_read(tmp_path: Path, name: str) -> None:
     (image,) = read_coco_folder(write_set(tmp_path / "set", make_content(), name))
     assert image.image_id == 1
@@ -180,7 +182,10 @@ def test_missing_folder_and_missing_json_are_told(tmp_path: Path) -> None:
         ([], "must hold a JSON object, got list"),
         ({}, "missing key 'images'"),
         (make_content(annotations=[]), "got 1 images and no mask"),
-        (make_content(images=2 * make_content()["images"]), "image ids of .* unique, got 1 2 times"),
+        (
+            make_content(images=2 * make_content()["images"]),
+            "image ids of .* unique, got 1 2 times",
+        ),
         (make_content(annotations=2 * make_content()["annotations"]), "annotation ids .* got 7 2"),
         (make_content(images=[]), "must belong to a listed image, got image_id 1"),
         (make_content(annotations=[{"id": 1}]), "missing key 'image_id'"),

@@ -72,7 +72,11 @@ def test_a_file_an_object_gives_its_name(tmp_path: Path) -> None:
 
     (image,) = read_mask_folder(write_set(tmp_path / "set", write))
     # sorted by name: 7, dog_2, mask-1
-    assert [(mask.rle.area, mask.category) for mask in image.masks] == [(1, ""), (8, "dog"), (2, "")]
+    assert [(mask.rle.area, mask.category) for mask in image.masks] == [
+        (1, ""),
+        (8, "dog"),
+        (2, ""),
+    ]
     np.testing.assert_array_equal(image.masks[1].rle.to_mask(), IDS == 1)
 
 
@@ -95,7 +99,9 @@ def test_a_photo_without_masks_stays_and_the_layout_is_found(tmp_path: Path) -> 
 
 def test_what_does_not_fit_is_told_in_one_line(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "size", save(IDS, "L"), size=(6, 4))
-    with pytest.raises(InvalidInputError, match=r"a\.jpg must have the size .*\(3, 6\), got \(4, 6"):
+    with pytest.raises(
+        InvalidInputError, match=r"a\.jpg must have the size .*\(3, 6\), got \(4, 6"
+    ):
         read_mask_folder(folder)
 
     folder = write_set(tmp_path / "alone", save(IDS, "L"))

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from sa1b_archives import draw_masks, pair_files, record_of
 
 from anymask.core.errors import InvalidInputError
 from anymask.dataset.sa1b import parse_sa1b, read_sa1b_folder
 from anymask.dataset.sets import find_sets, read_set
+from sa1b_archives import draw_masks, pair_files, record_of
 
 
 def write_folder(folder: Path, numbers: range) -> Path:
@@ -52,7 +52,9 @@ def test_masks_are_decoded_when_asked_for() -> None:
     record["annotations"][1]["segmentation"] = {"size": [9, 9], "counts": [81]}
     parsed = parse_sa1b(json.dumps(record).encode())
     assert parsed.masks[0].size == (48, 64)
-    with pytest.raises(InvalidInputError, match=r"annotation 1 must have .*\(48, 64\), got \(9, 9\)"):
+    with pytest.raises(
+        InvalidInputError, match=r"annotation 1 must have .*\(48, 64\), got \(9, 9\)"
+    ):
         parsed.masks[-1]
     with pytest.raises(IndexError):
         parsed.masks[2]
@@ -92,7 +94,9 @@ def test_what_does_not_fit_in_a_folder_is_told_with_its_file(tmp_path: Path) -> 
 
     folder = write_folder(tmp_path / "size", range(1, 2))
     Image.new("RGB", (64, 50)).save(folder / "sa_1.jpg")
-    with pytest.raises(InvalidInputError, match=r"sa_1\.jpg must have .*\(48, 64\), got \(50, 64\)"):
+    with pytest.raises(
+        InvalidInputError, match=r"sa_1\.jpg must have .*\(48, 64\), got \(50, 64\)"
+    ):
         read_sa1b_folder(folder)
 
     folder = write_folder(tmp_path / "empty", range(1, 2))

@@ -2,18 +2,20 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import fsspec
 import numpy as np
 import pytest
-from flaky_files import FlakyFiles
-from sa1b_archives import draw_masks, pack, pair_files, write_shards
 
 from anymask.core.errors import InvalidInputError
-from anymask.dataset.archive_file import ArchiveFile
+from anymask.dataset.archive_file import ArchiveFile, open_archive
 from anymask.dataset.sa1b import parse_sa1b
 from anymask.dataset.shards import PairCounts, ShardPair, find_shards, read_pairs
+from flaky_files import FlakyFiles
+from sa1b_archives import draw_masks, pack, pair_files, write_shards
 
 
 def read(path: Path | str, **arguments: object) -> tuple[list[ShardPair | None], list[str]]:
@@ -76,6 +78,39 @@ def test_of_what_is_not_wanted_only_headers_are_read(
     read(path, is_wanted=lambda _: False)
     assert max(sizes) <= 512
     assert sum(sizes) < Path(path).stat().st_size / 2
+
+
+class Forward:
+    """A stream that does not go back."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def seek(self, offset: int) -> int:
+        assert offset >= self._stream.tell()
+        return self._stream.seek(offset)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@pytest.mark.parametrize("wanted", [range(50), range(3, 50, 2), range(0)])
+def test_what_cannot_seek_is_read_once_from_front_to_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: range
+) -> None:
+    (path,) = write_shards(tmp_path, [50], is_gzip=True)
+
+    @contextmanager
+    def opened(url: str, **arguments: Any) -> Iterator[tuple[Any, bool]]:
+        with open_archive(url, **arguments) as (stream, reads_on):
+            assert reads_on
+            yield Forward(stream), reads_on
+
+    monkeypatch.setattr("anymask.dataset.shards.open_archive", opened)
+    pairs, lines = read(path, is_wanted=wanted.__contains__)
+    assert [i for i, pair in enumerate(pairs) if pair] == list(wanted)
+    assert len(pairs) == 50
+    assert not lines
 
 
 def test_a_selection_is_numbered_by_itself(tmp_path: Path) -> None:

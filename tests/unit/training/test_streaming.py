@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sa1b_archives import draw_masks, pack, pair_files, record_of, write_shards
 
 from anymask.core.errors import ImageReadError, InvalidInputError
 from anymask.training.batches import TrainBatch, batches, make_validation_batch
@@ -25,6 +24,7 @@ from anymask.training.streaming import (
     read_data,
     rows_before,
 )
+from sa1b_archives import draw_masks, pack, pair_files, record_of, write_shards
 
 
 def make_config(**changes: Any) -> TrainConfig:
@@ -223,14 +223,23 @@ def test_a_large_photo_is_decoded_as_small_as_the_view_allows(tmp_path: Path) ->
         path=tmp_path / "a.jpg", original_size=(H, W), masks=(), names=(), source="x:a.jpg"
     )
     assert example.label == "x:a.jpg"
-    for least_side, size in ((400, (400, 300)), (201, (400, 300)), (200, (200, 150)), (64, (100, 75))):
+    for least_side, size in (
+        (400, (400, 300)),
+        (201, (400, 300)),
+        (200, (200, 150)),
+        (64, (100, 75)),
+    ):
         image = example.read_image(least_side)
         assert image.size == size
         whole = Image.fromarray(pixels).resize(size, Image.Resampling.BOX)
         difference = np.asarray(image).astype(int) - np.asarray(whole)
         assert abs(difference).max() < 8
-    wrong = dataclasses.replace(example, original_size=(150, 200))  # a half would fit, but is not it
-    with pytest.raises(InvalidInputError, match=r"x:a\.jpg must have .*\(150, 200\), got \(300, 400"):
+    wrong = dataclasses.replace(
+        example, original_size=(150, 200)
+    )  # a half would fit, but is not it
+    with pytest.raises(
+        InvalidInputError, match=r"x:a\.jpg must have .*\(150, 200\), got \(300, 400"
+    ):
         wrong.read_image(64)
     with pytest.raises(ImageReadError):
         dataclasses.replace(example, data=b"no image").read_image()
@@ -240,6 +249,16 @@ def test_photographs_in_memory_are_large_enough_for_the_run() -> None:
     assert longest_cached_side(make_config()) == 720
     large = make_config(stages=(Stage(end_step=1, image_size=1024, batch_size=4),))
     assert longest_cached_side(large) == 2048
+
+
+def test_more_processes_than_lanes_are_told_what_to_set(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = make_config(stages=(Stage(end_step=1, image_size=64, batch_size=6),))
+    examples = read([shards], config, tmp_path)
+    for index in range(6):
+        run(examples, config, share=Share(index=index, count=6))
+    assert capsys.readouterr().err.count("Set stream.num_lanes=6") == 1
 
 
 def test_settings_out_of_range_are_told() -> None:

@@ -62,7 +62,7 @@ def objective(
         validation_fraction=0.3,
         validate_every=20,
         checkpoint_every=20,
-        dtype="float32",
+        dtype="bfloat16",
         augment=AugmentConfig(
             min_scale=1, max_scale=1, full_view_probability=1, color_jitter=0, grey_probability=0
         ),

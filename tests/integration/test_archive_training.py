@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from sa1b_archives import write_shards
 
 from anymask.cli.main import main
 from anymask.model.checkpoints import load_sam
@@ -15,6 +14,7 @@ from anymask.training.config import Stage, StreamConfig, TrainConfig
 from anymask.training.presets import tiny
 from anymask.training.run_folder import RunFolder
 from anymask.training.sam_objective import train_sam
+from sa1b_archives import write_shards
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +26,8 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _config(**changes: Any) -> TrainConfig:
     config = dataclasses.replace(
         tiny(),
-        stages=(Stage(end_step=10, image_size=64, batch_size=4),),
-        checkpoint_every=4,
+        stages=(Stage(end_step=4, image_size=64, batch_size=4),),
+        checkpoint_every=3,
         validate_every=100,
         validation_fraction=0.2,
         stream=StreamConfig(num_lanes=2, buffer_size=4, max_validation_images=3),
@@ -47,10 +47,10 @@ def test_a_stopped_run_on_archives_goes_on_to_the_same_weights(
     sources = [str(tmp_path / "shards"), *([str(shapes_folder)] if is_mixed else [])]
     whole = train_sam(_config(), sources, tmp_path / "whole")
     # a time limit that has passed: each call makes one step, saves, and returns
-    for _ in range(10):
+    for _ in range(4):
         stopped = train_sam(_config(), sources, tmp_path / "stopped", max_minutes=0.0)
     assert _curve(stopped) == _curve(whole)
-    assert len(_curve(whole)) == 10
+    assert len(_curve(whole)) == 4
     assert 0 <= whole.read_log()[-1]["val_box"] <= 1
     a, b = (load_sam(run.weights_path)[0].state_dict() for run in (whole, stopped))
     assert all(torch.equal(a[name], b[name]) for name in a)
@@ -65,5 +65,5 @@ def test_the_command_takes_archives(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 2
     Path(shards[1]).unlink()
-    assert main(command[:-6] + ["-o", str(tmp_path / "other")]) == 2
+    assert main([*command[:-6], "-o", str(tmp_path / "other")]) == 2
     assert "sa_000001.tar (1 of 2 are missing)" in capsys.readouterr().err
