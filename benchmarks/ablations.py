@@ -40,8 +40,14 @@ from anymask.inference.loading import load_predictor
 from anymask.model.checkpoints import build_sam
 from anymask.model.config import ConvConfig, SamConfig
 from anymask.model.sam import Sam
-from anymask.training.config import AugmentConfig, LossConfig, OptimConfig, PromptConfig
-from anymask.training.config import Stage, TrainConfig
+from anymask.training.config import (
+    AugmentConfig,
+    LossConfig,
+    OptimConfig,
+    PromptConfig,
+    Stage,
+    TrainConfig,
+)
 from anymask.training.loop import train
 from anymask.training.sam_objective import SamObjective
 
@@ -138,7 +144,7 @@ def train_config(variant: Variant, num_steps: int, seed: int) -> TrainConfig:
 
 
 def split(data: Path, folder: Path, data_fraction: float) -> tuple[Path, Path]:
-    """Folders of sets to train on and held out: links to the photos, and their share of the JSON."""
+    """Folders of sets to train on and held out: links to photos, and their share of the JSON."""
     for name, source in find_sets(data / "train").items():
         if name not in SETS:
             continue
@@ -146,7 +152,9 @@ def split(data: Path, folder: Path, data_fraction: float) -> tuple[Path, Path]:
         place = {row["id"]: unit_hash(f"{name}/{row['file_name']}") for row in content["images"]}
         kept = HELD_OUT + data_fraction * (1 - HELD_OUT)
         parts = {
-            folder / f"train_{data_fraction}": [i for i, x in place.items() if HELD_OUT <= x < kept],
+            folder / f"train_{data_fraction}": [
+                i for i, x in place.items() if HELD_OUT <= x < kept
+            ],
             folder / "held_out": [i for i, x in place.items() if x < HELD_OUT],
         }
         for part, ids in parts.items():
@@ -250,7 +258,11 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     ranking.set_title("Which of the three masks is chosen")
     ranking.legend(loc="lower right")
 
-    for name, text in (("rounds_1", "1 round"), ("base", "1 to 4 rounds"), ("rounds_8", "8 rounds")):
+    for name, text in (
+        ("rounds_1", "1 round"),
+        ("base", "1 to 4 rounds"),
+        ("rounds_8", "8 rounds"),
+    ):
         values = [metric(rows, name, f"miou_{n}") for n in REPORTED_CLICKS]
         rounds.plot(REPORTED_CLICKS, values, marker="o", label=text)
     rounds.set_xticks(REPORTED_CLICKS)
@@ -261,7 +273,9 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     photos = {row["name"]: row["num_photos"] for row in rows}
     order = ["data_5", "data_25", "base"]
     for key, text in (("miou_1_oracle", "1 click, oracle"), ("miou_3", "3 clicks")):
-        data.plot([photos[n] for n in order], [metric(rows, n, key) for n in order], "o-", label=text)
+        data.plot(
+            [photos[n] for n in order], [metric(rows, n, key) for n in order], "o-", label=text
+        )
     data.set_xscale("log")
     data.set_xlabel("training photos")
     data.set_title("Photos, at equal steps")

@@ -125,7 +125,9 @@ def main() -> None:
         plain_loss, our_loss = (contender.step(batch, number) for contender in contenders)
         differences.append(abs(plain_loss - our_loss) / plain_loss)
     medians = [statistics.median(contender.seconds[1:]) for contender in contenders]
-    ratios = [a / b for a, b in zip(contenders[0].seconds[1:], contenders[1].seconds[1:])]
+    ratios = [
+        a / b for a, b in zip(contenders[0].seconds[1:], contenders[1].seconds[1:], strict=True)
+    ]
     batch = loaded[0]
     num_images, num_masks = batch.images.shape[0], len(batch.image_index)
     row = {
@@ -145,8 +147,10 @@ def main() -> None:
     if args.json:
         print(json.dumps(row))
         return
-    print(f"torch {row['torch']}, {row['threads']} threads, {num_images} images of {batch.image_size}")
-    for name, seconds in zip(("plain, float32", f"ours, {config.dtype}"), medians):
+    print(
+        f"torch {row['torch']}, {row['threads']} threads, {num_images} images of {batch.image_size}"
+    )
+    for name, seconds in zip(("plain, float32", f"ours, {config.dtype}"), medians, strict=True):
         rates = f"{num_images / seconds:6.1f} images/s {num_masks / seconds:7.1f} masks/s"
         print(f"{name:18} {seconds:6.2f} s a step {rates}")
     low, high = row["ratio_range"]

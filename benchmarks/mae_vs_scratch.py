@@ -1,11 +1,11 @@
 """Does masked pre-training help? A small ViT SAM from it, and the same from scratch.
 
-For each seed: pre-train `vit_tiny`'s encoder on photos without their masks, then train the SAM twice
+For each seed: pre-train `vit_tiny`'s encoder on photos without masks, then train the SAM twice
 with the same settings, steps and data order, from that encoder and from random weights. Both are
 looked at on photos that neither the pre-training nor the training saw. Prints a Markdown table and
 writes it to OUTPUT/table.md. Runs that were stopped go on; finished ones are not run again.
 
-    python benchmarks/mae_vs_scratch.py LABELLED --photos PHOTOS -o OUTPUT   # half an hour, one core
+    python benchmarks/mae_vs_scratch.py LABELLED --photos PHOTOS -o OUTPUT  # over an hour, one core
 
 `--smoke` takes a few steps only, for the tests.
 """
@@ -133,8 +133,8 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--pretrain-steps", type=int, default=700)
-    parser.add_argument("--train-steps", type=int, default=500)
+    parser.add_argument("--pretrain-steps", type=int, default=3000)
+    parser.add_argument("--train-steps", type=int, default=2000)
     parser.add_argument("--held-out", type=float, default=0.1, help="part of the sets")
     parser.add_argument("--smoke", action="store_true", help="two steps, one seed")
     args = parser.parse_args()

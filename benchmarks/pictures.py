@@ -65,7 +65,10 @@ def grid(rows: list[list[Picture]], titles: tuple[str, ...]) -> Image.Image:
         images = [Image.fromarray(panel) for panel in row]
         sizes = [(round(image.width * HEIGHT / image.height), HEIGHT) for image in images]
         scaled.append(
-            [image.resize(size, Image.Resampling.LANCZOS) for image, size in zip(images, sizes)]
+            [
+                image.resize(size, Image.Resampling.LANCZOS)
+                for image, size in zip(images, sizes, strict=True)
+            ]
         )
     width = max(panel.width for row in scaled for panel in row)
     page = Image.new("RGB", (len(titles) * (width + 6), 26 + len(rows) * (HEIGHT + 6)), "white")

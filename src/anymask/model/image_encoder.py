@@ -39,16 +39,11 @@ class ImageEncoderViT(nn.Module):
 
     def forward(self, images: Tensor) -> ImageFeatures:
         """The features of normalised, padded images (B, 3, S, S)."""
-        x = self.before_neck(images)
-        return ImageFeatures(image_embeddings=self.neck(x.permute(0, 3, 1, 2)))
-
-    def before_neck(self, images: Tensor) -> Tensor:
-        """(B, h, w, C): what the blocks make of the images."""
-        x: Tensor = self.patch_embed(images)
+        x = self.patch_embed(images)  # B h w C
         x = x + self._positions(x.shape[1], x.shape[2])
         for block in self.blocks:
             x = block(x)
-        return x
+        return ImageFeatures(image_embeddings=self.neck(x.permute(0, 3, 1, 2)))
 
     def _positions(self, h: int, w: int) -> Tensor:
         if self.pos_embed.shape[1:3] == (h, w):

@@ -22,7 +22,6 @@ from anymask.model.checkpoint_files import CheckpointFile, read_checkpoint_file,
 from anymask.model.checkpoint_layouts import State, resize_positions
 from anymask.model.checkpoints import MAE_FIELD, build_sam, pack_safetensors
 from anymask.model.config import SamConfig, VitConfig
-from anymask.model.image_encoder import ImageEncoderViT
 from anymask.model.mae import Mae, MaeConfig
 from anymask.model.sam import Sam
 
@@ -33,9 +32,6 @@ _LEFT_BEHIND = re.compile(
 )
 # What a SAM's encoder has and no masked auto-encoder: the neck starts at random, positions at zero.
 _NEW = re.compile(r"image_encoder\.(neck\..*|blocks\.\d+\.attn\.rel_pos_[hw])")
-
-
-_GREY_GRID = 14  # cells a side; more tell no more
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,8 +118,7 @@ def sam_from_mae(encoder: MaeEncoder, config: SamConfig, seed: int | None = None
     """A SAM whose image encoder starts from a masked auto-encoder's (Sec. 3, App. A).
 
     Absolute positions are resized to the model's grid (bicubic), and so are the patches' kernels
-    when their side differs; relative positions start at zero, everything else at random. The neck's
-    first kernels, random too, are made blind to what the encoder says of a plain grey image.
+    when their side differs; relative positions start at zero, everything else at random.
 
     Args:
         encoder: from `read_mae_encoder`.
@@ -148,7 +143,6 @@ def sam_from_mae(encoder: MaeEncoder, config: SamConfig, seed: int | None = None
     model = build_sam(config, seed=seed)
     _check_fit(encoder, config, state, model)
     model.load_state_dict(state, strict=False)
-    _ignore_grey(model)
     return model
 
 
@@ -164,25 +158,6 @@ def resize_patch_kernels(kernels: Tensor, patch_size: int) -> Tensor:
     inverse = torch.linalg.pinv(resize.T)  # patch_size old
     resized: Tensor = inverse @ kernels.double() @ inverse.T
     return resized.to(kernels.dtype)
-
-
-@torch.no_grad()
-def _ignore_grey(model: Sam) -> None:
-    """Takes the direction of the encoder's answer to a grey image out of the neck's first kernels.
-
-    After masked pre-training all places share a large part (six times what tells them apart, in a
-    small ViT), whose direction a grey image shows (cosine 0.99). Random kernels pass mostly that
-    on, and the norm behind them then leaves a fifth of the rest. It can be learned back.
-    """
-    encoder = model.image_encoder
-    assert isinstance(encoder, ImageEncoderViT)
-    config = model.config
-    side = config.image_encoder.stride * min(config.grid_size, _GREY_GRID)
-    grey = torch.zeros(1, 3, side, side)  # after normalisation
-    common = encoder.before_neck(grey).mean((0, 1, 2))
-    direction = common / common.norm().clamp_min(1e-12)
-    kernels = encoder.neck[0].weight  # D C 1 1
-    kernels -= (kernels[:, :, 0, 0] @ direction)[:, None, None, None] * direction[:, None, None]
 
 
 def _is_published(state: Mapping[str, Tensor]) -> bool:

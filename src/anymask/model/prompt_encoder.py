@@ -1,4 +1,4 @@
-"""Prompts to embeddings: points, boxes and text as tokens, masks (and drawn prompts) as a dense map.
+"""Prompts to embeddings: points, boxes, text as tokens; masks and drawn prompts as a dense map.
 
 Letters: P prompts, N points of a prompt, D width, h w embedding grid, S model side.
 """

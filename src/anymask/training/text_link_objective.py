@@ -42,7 +42,7 @@ class TextLinkObjective(SamObjective):
             )
         if self._vocabulary is None:
             raise InvalidInputError(
-                "data must name what their masks show, got no names. Add categories, or train masks."
+                "data must name what their masks show, got no names. Add categories to them."
             )
         model.requires_grad_(False)
         model.text_link.requires_grad_(True)
