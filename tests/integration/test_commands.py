@@ -99,6 +99,16 @@ def test_benchmark_runs_once(script: str) -> None:
     assert "median" in finished.stdout
 
 
+def test_training_step_benchmark_compares_equal_losses(shapes_folder: Path) -> None:
+    script = str(ROOT / "benchmarks/bench_training_step.py")
+    command = [sys.executable, script, str(shapes_folder), "--smoke", "--json"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    row = json.loads(finished.stdout)
+    assert row["largest_relative_loss_difference"] < 1e-4  # the tiny preset is float32
+    assert row["ratio"] > 0
+
+
 def test_demo_ends_with_the_path_of_its_picture(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "examples/demo.py"), str(tmp_path)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
