@@ -277,13 +277,15 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
             [photos[n] for n in order], [metric(rows, n, key) for n in order], "o-", label=text
         )
     data.set_xscale("log")
+    data.set_xticks([photos[n] for n in order], [str(photos[n]) for n in order])
+    data.minorticks_off()
     data.set_xlabel("training photos")
     data.set_title("Photos, at equal steps")
     data.legend(loc="lower right")
     for axis in axes:
         axis.set_ylabel("mIoU, held-out photos")
         axis.grid(axis="y", alpha=0.3)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.1 * axis.get_ylim()[1])
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
