@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anymask.cli.segment_text import check_text_threshold
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -29,7 +31,7 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
         help="text: names the model was trained with, a file of lines or the training data; the "
         "others are reported apart",
     )
-    add("--text-threshold", type=float, metavar="SCORE", help="text: score of what is found (0.3)")
+    add("--text-threshold", type=float, metavar="SCORE", help="text: score of what is found (0.5)")
     add(
         "--absent-names",
         type=int,
@@ -65,10 +67,7 @@ def check_text_request(args: argparse.Namespace) -> None:
                 f"{flag} must be left out for text, which needs all masks of an image, got "
                 f"{getattr(args, name)}. Use --max-images."
             )
-    if args.text_threshold is not None and not 0 <= args.text_threshold <= 1:
-        raise InvalidInputError(
-            f"--text-threshold must be between 0 and 1, got {args.text_threshold:g}. Try 0.3."
-        )
+    check_text_threshold(args)
     for name in ("absent_names", "pictures"):
         if getattr(args, name) < 0:
             flag = "--" + name.replace("_", "-")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from anymask.core.errors import InvalidInputError
 from anymask.core.frames import ImageFrame
 from anymask.core.image_io import read_image
 from anymask.core.prompts import Prompt
+
+if TYPE_CHECKING:
+    from anymask.model.config import SamConfig
 
 
 def parse_prompts(points: Sequence[str], boxes: Sequence[str]) -> list[Prompt]:
@@ -73,6 +77,23 @@ def with_mask(prompts: Sequence[Prompt], mask_input: NDArray[np.float32]) -> lis
     return [replace(prompt, mask_input=mask_input) for prompt in prompts] or [
         Prompt(mask_input=mask_input)
     ]
+
+
+def with_mask_file(
+    prompts: Sequence[Prompt],
+    path: str | None,
+    original_size: tuple[int, int],
+    config: "SamConfig",
+) -> list[Prompt]:
+    """Return the prompts with the mask of a file; as they are where there is none.
+
+    Raises:
+        InvalidInputError, ImageReadError: as `read_mask_input`.
+    """
+    if path is None:
+        return list(prompts)
+    frame = ImageFrame(original_size=original_size, image_size=config.image_size)
+    return with_mask(prompts, read_mask_input(Path(path), frame, config.mask_size))
 
 
 def with_texts(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Prompt]:

@@ -118,14 +118,9 @@ def _predict(
     seconds: dict[str, float],
 ) -> "tuple[list[Prompt], tuple[MaskPrediction, ...]]":
     """Return the prompts, with the mask if there is one, and their answers; adds to `seconds`."""
-    from anymask.cli.prompt_arguments import read_mask_input, with_mask
-    from anymask.core.frames import ImageFrame
+    from anymask.cli.prompt_arguments import with_mask_file
 
-    config = predictor.model.config
-    if args.mask is not None:
-        frame = ImageFrame(original_size=image.shape[:2], image_size=config.image_size)
-        mask_input = read_mask_input(Path(args.mask), frame, config.mask_size)
-        prompts = with_mask(prompts, mask_input)
+    prompts = with_mask_file(prompts, args.mask, image.shape[:2], predictor.model.config)
     started = time.perf_counter()
     embedding = predictor.embed(image)
     embedded = time.perf_counter()

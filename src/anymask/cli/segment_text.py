@@ -62,15 +62,22 @@ def check_text_options(args: argparse.Namespace) -> None:
             raise InvalidInputError(
                 f"{flag} must come without --clip, got both. With --clip a text has one mask."
             )
-    if args.text_threshold is not None and not 0 <= args.text_threshold <= 1:
-        raise InvalidInputError(
-            f"--text-threshold must be between 0 and 1, got {args.text_threshold:g}. Try 0.5."
-        )
+    check_text_threshold(args)
     if args.max_instances is not None and args.max_instances < 1:
         raise InvalidInputError(
             f"--max-instances must be at least 1, got {args.max_instances}. Leave it out for all."
         )
     args.text = list(dict.fromkeys(Prompt(text=text).text for text in args.text))
+
+
+def check_text_threshold(args: argparse.Namespace) -> None:
+    """Raise InvalidInputError for a --text-threshold out of its range."""
+    from anymask.core.errors import InvalidInputError
+
+    if args.text_threshold is not None and not 0 <= args.text_threshold <= 1:
+        raise InvalidInputError(
+            f"--text-threshold must be between 0 and 1, got {args.text_threshold:g}. Try 0.5."
+        )
 
 
 def run_text(
@@ -85,6 +92,7 @@ def run_text(
         AnymaskError: a text or an option is wrong, the model knows no text, or the packages for
             text are not installed.
     """
+    from anymask.cli.prompt_arguments import with_mask_file
     from anymask.inference.loading import load_predictor
     from anymask.inference.text_search import DEFAULT_THRESHOLD, TextSearch
 
@@ -98,7 +106,8 @@ def run_text(
     loaded = time.perf_counter()
     embedding = predictor.embed(image)
     embedded = time.perf_counter()
-    asked: list[Prompt | None] = [*_with_mask(args, prompts, image, search)] or [None]
+    given = with_mask_file(prompts, args.mask, image.shape[:2], predictor.model.config)
+    asked: list[Prompt | None] = [*given] or [None]
     answers = {text: _find(search, embedding, text, asked)[: args.max_instances] for text in texts}
     seconds = {
         "load": loaded - started,
@@ -129,22 +138,6 @@ def run_text(
     _write(output, Path(args.image).stem, image, prompts, found, result)
     print(json.dumps(result) if args.json else "\n".join(_lines(output, result)))
     return 0
-
-
-def _with_mask(
-    args: argparse.Namespace,
-    prompts: "list[Prompt]",
-    image: "NDArray[np.uint8]",
-    search: "TextSearch",
-) -> "list[Prompt]":
-    from anymask.cli.prompt_arguments import read_mask_input, with_mask
-    from anymask.core.frames import ImageFrame
-
-    if args.mask is None:
-        return prompts
-    config = search.predictor.model.config
-    frame = ImageFrame(original_size=image.shape[:2], image_size=config.image_size)
-    return with_mask(prompts, read_mask_input(Path(args.mask), frame, config.mask_size))
 
 
 def _find(

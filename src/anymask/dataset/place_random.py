@@ -1,11 +1,17 @@
 """Random numbers that are a pure function of their place, so that any of them is found at once."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def unit_hash(text: str) -> float:
+    """A number in [0, 1) that only depends on the text: what is held out does not move."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
 def uniforms(key: Sequence[int], places: ArrayLike) -> NDArray[np.float64]:

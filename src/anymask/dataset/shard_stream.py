@@ -7,7 +7,6 @@ is a pure function of (seed, lane, place) whatever the number of processes, each
 own lanes only; memory is bounded by the buffers; and archives are read from front to back.
 """
 
-import hashlib
 import itertools
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 
 from anymask.core.errors import InvalidInputError
 from anymask.dataset.archive_file import RETRY_SECONDS
-from anymask.dataset.place_random import uniforms
+from anymask.dataset.place_random import uniforms, unit_hash
 from anymask.dataset.shards import PairCounts, ShardPair, read_pairs
 
 NUM_OTHERS = 7
@@ -241,5 +240,4 @@ class ShardStream:
         return self.validation_fraction if shard == self.shards[0] else 0.0
 
     def _is_held_out(self, shard: str, name: str) -> bool:
-        digest = hashlib.sha256(name.encode()).digest()[:8]
-        return int.from_bytes(digest, "big") / 2**64 < self._fraction_of(shard)
+        return unit_hash(name) < self._fraction_of(shard)

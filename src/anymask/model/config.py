@@ -128,9 +128,9 @@ class SamConfig:
         Raises:
             CheckpointError: a field is missing or unknown.
         """
-        fields = _with_tuples(value)
+        fields = with_tuples(value)
         try:
-            encoder = _with_tuples(fields.pop("image_encoder"))
+            encoder = with_tuples(fields.pop("image_encoder"))
             kinds: dict[Any, type[VitConfig | ConvConfig]] = {"vit": VitConfig, "conv": ConvConfig}
             return SamConfig(image_encoder=kinds[encoder["kind"]](**encoder), **fields)
         except (KeyError, TypeError, AttributeError) as error:
@@ -139,6 +139,6 @@ class SamConfig:
             ) from None
 
 
-def _with_tuples(value: Mapping[str, Any]) -> dict[str, Any]:
+def with_tuples(value: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping with JSON's lists as tuples."""
     return {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}

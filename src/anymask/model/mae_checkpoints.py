@@ -21,7 +21,7 @@ from anymask.core.files import write_bytes
 from anymask.model.checkpoint_files import CheckpointFile, read_checkpoint_file, read_metadata
 from anymask.model.checkpoint_layouts import State, resize_positions
 from anymask.model.checkpoints import MAE_FIELD, build_sam, pack_safetensors
-from anymask.model.config import SamConfig, VitConfig
+from anymask.model.config import SamConfig, VitConfig, with_tuples
 from anymask.model.mae import Mae, MaeConfig
 from anymask.model.sam import Sam
 
@@ -221,13 +221,9 @@ def _check_fit(
 def _config_from_json(path: str | os.PathLike[str], text: str) -> MaeConfig:
     try:
         value: dict[str, Any] = json.loads(text)
-        vit = VitConfig(**_with_tuples(value.pop("image_encoder")))
-        return MaeConfig(image_encoder=vit, **_with_tuples(value))
+        vit = VitConfig(**with_tuples(value.pop("image_encoder")))
+        return MaeConfig(image_encoder=vit, **with_tuples(value))
     except (AttributeError, KeyError, TypeError, ValueError, InvalidInputError) as error:
         raise CheckpointError(
             f"{path}: the configuration does not fit this version: {error}"
         ) from None
-
-
-def _with_tuples(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}

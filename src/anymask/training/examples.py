@@ -4,7 +4,6 @@ Everything random is a pure function of (seed, step, row), so a run that was sto
 data when it goes on, without any stored loader state.
 """
 
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from anymask.core.errors import InvalidInputError
 from anymask.core.image_io import read_image, read_image_size
 from anymask.core.rle import Rle
 from anymask.dataset.labelled import LabelledImage, check_size
+from anymask.dataset.place_random import unit_hash
 from anymask.dataset.sets import find_sets, read_set
 from anymask.dataset.shard_stream import ShardStream
 
@@ -148,7 +148,7 @@ def read_examples(
             example = _example(image)
             if not example.masks:
                 continue
-            held_out = _unit_hash(f"{name}/{image.path.name}") < validation_fraction
+            held_out = unit_hash(f"{name}/{image.path.name}") < validation_fraction
             (validation if held_out else rows).append(example)
         train += rows
         share = max(1, len(rows)) ** (set_size_power - 1) * set_weights.get(name, 1.0)
@@ -165,7 +165,3 @@ def _example(image: LabelledImage) -> Example:
     masks = tuple(mask.rle for mask in image.masks)
     names = tuple(mask.category for mask in image.masks)
     return Example(path=image.path, original_size=image.original_size, masks=masks, names=names)
-
-
-def _unit_hash(text: str) -> float:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from anymask.core.errors import InvalidInputError
+from anymask.training import log_rows
 from anymask.training.distributed import (
     Processes,
     Scale,
@@ -164,7 +165,7 @@ def _loop(
                 is_last = True
             if is_saved or is_last:
                 _save(run)
-            if who.is_first and on_validation is not None and "val_" in " ".join(rows[-1]):
+            if who.is_first and on_validation is not None and log_rows.scores(rows[-1]):
                 on_validation(run.folder)
             if is_last:
                 break

@@ -4,7 +4,6 @@ Everything random is a pure function of (seed, step, global row). Letters: B ima
 K visible patches.
 """
 
-import hashlib
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from anymask.core.errors import ImageReadError, InvalidInputError
 from anymask.dataset.photo_folder import Photo
+from anymask.dataset.place_random import unit_hash
 from anymask.model.mae import MaeConfig, draw_visible
 from anymask.training.examples import ImageCache
 from anymask.training.pretrain_config import PretrainConfig
@@ -53,7 +53,7 @@ class PhotoSet:
     """
 
     def __init__(self, photos: Sequence[Photo], config: PretrainConfig) -> None:
-        held_out = [p for p in photos if _unit_hash(p.name) < config.validation_fraction]
+        held_out = [p for p in photos if unit_hash(p.name) < config.validation_fraction]
         kept = set(held_out)
         self.train = tuple(p.path for p in photos if p not in kept)
         self.held_out = tuple(p.path for p in held_out[: config.max_validation_images])
@@ -190,7 +190,3 @@ def _collate(
         visible=torch.from_numpy(np.stack(visible)),
         sources=tuple(sources),
     )
-
-
-def _unit_hash(text: str) -> float:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

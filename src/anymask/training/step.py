@@ -11,6 +11,7 @@ from anymask.training.batches import TrainBatch
 from anymask.training.chunks import chunked_losses
 from anymask.training.config import TrainConfig
 from anymask.training.draws import Draws
+from anymask.training.encoding import encode_batch
 from anymask.training.prompt_sampling import start_prompts
 from anymask.training.rounds import PromptedTargets, RoundLosses, round_losses
 from anymask.training.text_link_loss import Vocabulary, text_link_loss
@@ -66,9 +67,7 @@ def training_losses(
     With a vocabulary, the model's text link learns. Where `text_source` (the vocabulary's names
     when left out) has an embedding, a part of the targets is asked for by it.
     """
-    device = next(model.parameters()).device
-    images = model.preprocess(list(batch.images.to(device).float()), batch.image_size)
-    features = model.encode_images(images.contiguous(memory_format=torch.channels_last))
+    features = encode_batch(model, batch.images)
     if text_source is None and vocabulary is not None:
         text_source = name_source(vocabulary)
     targets = _prompted_targets(model, batch, config, draws, text_source)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from anymask.core.errors import InvalidInputError
 from anymask.model.sam import Sam
 from anymask.training.batches import TrainBatch
+from anymask.training.encoding import encode_batch
 from anymask.training.run_folder import RunFolder
 from anymask.training.sam_objective import SamObjective
 from anymask.training.share import Share
@@ -86,8 +87,7 @@ class TextLinkObjective(SamObjective):
         new = [i for i, key in enumerate(keys) if key not in self._features]
         found: dict[bytes, Tensor] = {}
         if new:
-            images = model.preprocess(list(batch.images[new].to(device).float()), batch.image_size)
-            features = model.encode_images(images.contiguous(memory_format=torch.channels_last))
+            features = encode_batch(model, batch.images[new])
             for i, embedding in zip(new, features.image_embeddings, strict=True):
                 found[keys[i]] = embedding.to("cpu", torch.float16)
         rows = [found[key] if key in found else self._features[key] for key in keys]

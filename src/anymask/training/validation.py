@@ -12,6 +12,7 @@ from anymask.core.prompts import PointLabel
 from anymask.model.features import DecodedMasks, ImageFeatures, PromptTensors
 from anymask.model.sam import Sam
 from anymask.training.batches import LOGIT_STRIDE, TrainBatch
+from anymask.training.encoding import encode_batch
 from anymask.training.losses import binary_iou
 from anymask.training.text_prompts import TextSource
 
@@ -36,8 +37,7 @@ def validate(
     """
     sums: dict[str, list[Tensor]] = {}
     for batch in batches:
-        images = model.preprocess(list(batch.images.float()), batch.image_size)
-        features = model.encode_images(images.contiguous(memory_format=torch.channels_last))
+        features = encode_batch(model, batch.images)
         targets = batch.target_masks.flatten(1).unsqueeze(1)
         box_labels = torch.tensor([PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT])
         box = _ask(model, features, batch, batch.target_boxes.reshape(-1, 2, 2), box_labels, None)

@@ -21,6 +21,7 @@ from anymask.inference.overlay_labels import draw_labels
 from anymask.model.features import PromptTensors
 from anymask.model.sam import Sam
 from anymask.training.batches import TrainBatch
+from anymask.training.encoding import encode_batch
 from anymask.training.validation import centre_points
 
 _MOST_IMAGES = 8
@@ -42,8 +43,7 @@ def draw_validation(model: Sam, batch: TrainBatch, path: Path) -> None:
     """
     chosen = _largest_of_each_image(batch)[:_MOST_IMAGES]
     device = next(model.parameters()).device
-    images = model.preprocess(list(batch.images.to(device).float()), batch.image_size)
-    features = model.encode_images(images.contiguous(memory_format=torch.channels_last))
+    features = encode_batch(model, batch.images)
     targets, boxes = batch.target_masks[chosen], batch.target_boxes[chosen]
     points = centre_points(targets)
     asked = {
