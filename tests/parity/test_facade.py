@@ -16,8 +16,7 @@ from anymask.inference.reference_sam import ReferenceSam, sam_model_registry
 from anymask.model.checkpoint_layouts import from_official
 from anymask.model.checkpoints import build_sam
 from anymask.model.presets import tiny, tiny_vit
-from reference_sam import build_reference, randomise
-from torchvision_stand_in import import_segment_anything
+from reference_sam import build_reference, import_segment_anything, randomise
 
 reference_package = import_segment_anything()
 CONFIG = tiny_vit()

@@ -12,8 +12,7 @@ from anymask.model.checkpoints import build_sam, load_sam
 from anymask.model.config import VitConfig
 from anymask.model.presets import tiny_vit, vit_b, vit_h, vit_l
 from anymask.model.sam import Sam
-from reference_sam import build_reference, randomise
-from torchvision_stand_in import import_segment_anything
+from reference_sam import build_reference, import_segment_anything, randomise
 
 import_segment_anything()
 

@@ -36,7 +36,7 @@ def save_transformers(model: Sam, folder: str | os.PathLike[str]) -> None:
         CheckpointError: the model is not of the paper's structure.
         OutputError: the folder cannot be written.
     """
-    encoder = _paper_encoder(model.config)
+    description = transformers_config(model.config)
     place = Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def save_transformers(model: Sam, folder: str | os.PathLike[str]) -> None:
             f"{place} could not be made: {error.strerror}. Choose another place."
         ) from error
     state = {key: value.contiguous() for key, value in to_transformers(_cpu_state(model)).items()}
-    write_json(place / "config.json", _model_json(model.config, encoder))
+    write_json(place / "config.json", description)
     write_json(place / "preprocessor_config.json", _preprocessor_json(model.config))
     write_bytes(place / "model.safetensors", safetensors.torch.save(state, {"format": "pt"}))
 
@@ -76,7 +76,13 @@ def _cpu_state(model: Sam) -> dict[str, Tensor]:
     return {key: value.detach().cpu() for key, value in model.state_dict().items()}
 
 
-def _model_json(config: SamConfig, encoder: VitConfig) -> dict[str, Any]:
+def transformers_config(config: SamConfig) -> dict[str, Any]:
+    """The fields of transformers' `SamConfig` for that configuration.
+
+    Raises:
+        CheckpointError: it is not of the paper's structure.
+    """
+    encoder = _paper_encoder(config)
     return {
         "architectures": ["SamModel"],
         "model_type": "sam",

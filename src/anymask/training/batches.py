@@ -149,17 +149,19 @@ def make_batch(
 def make_validation_batch(
     examples: tuple[Example, ...], cache: ImageCache, config: TrainConfig, image_size: int
 ) -> TrainBatch | None:
-    """Held-out images as the predictor sees them, with their largest-first targets.
+    """Held-out images as the predictor sees them, with targets of all sizes.
 
-    None when no image has a target that the configuration allows.
+    Of an image with many masks it takes `masks_per_image`, evenly from the largest to the smallest:
+    the largest ones alone would hide a model that only finds those. None when no image has a target
+    that the configuration allows.
     """
     rows = []
     for example in examples:
         view = full_view(example.original_size, image_size)
         order = sorted(range(len(example.masks)), key=lambda i: -example.masks[i].area)
-        masks = {
-            i: cut_mask(example.masks[i], view, image_size) for i in order[: config.masks_per_image]
-        }
+        places = np.linspace(0, len(order) - 1, min(len(order), config.masks_per_image))
+        chosen = [order[round(place)] for place in places]
+        masks = {i: cut_mask(example.masks[i], view, image_size) for i in chosen}
         kept = [i for i, mask in masks.items() if _is_usable(mask, config)]
         if kept:
             image = cache.picture(example)

@@ -10,7 +10,7 @@ from anymask.core.rle import Rle
 from anymask.training.augment import cut_image, cut_mask, full_view, random_color, random_view
 from anymask.training.batches import batches, make_batch, make_validation_batch
 from anymask.training.config import AugmentConfig
-from anymask.training.examples import ImageCache, read_examples
+from anymask.training.examples import Example, ImageCache, read_examples
 from anymask.training.presets import tiny
 
 
@@ -104,6 +104,23 @@ def test_validation_batch_is_the_whole_image(shapes_folder: Path) -> None:
     batch = make_validation_batch(train.examples[:2], ImageCache(), tiny(), 64)
     assert batch.images.shape[0] == 2
     assert len(batch.target_masks) == 4
+
+
+def test_validation_targets_are_of_all_sizes(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (64, 64)).save(path)
+    masks = []
+    for side in (40, 32, 24, 16, 12, 8):
+        mask = np.zeros((64, 64), bool)
+        mask[:side, :side] = True
+        masks.append(Rle.from_mask(mask))
+    example = Example(path=path, original_size=(64, 64), masks=masks, names=("",) * len(masks))
+    config = dataclasses.replace(tiny(), masks_per_image=3)
+    batch = make_validation_batch((example,), ImageCache(), config, 64)
+    assert batch is not None
+    assert batch.target_boxes[:, 2].tolist() == [40, 24, 8]
 
 
 def test_weight_for_an_unknown_set_names_the_known_ones(shapes_folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""How fast a model runs on this machine, side by side with whatever else is installed."""

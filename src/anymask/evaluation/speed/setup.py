@@ -1,0 +1,169 @@
+"""What is timed: a model, a photograph and the contenders by name, buildable in any process."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anymask.core.errors import UnknownNameError
+from anymask.core.image_io import read_image
+from anymask.evaluation.speed.contenders import (
+    REFERENCE,
+    Contender,
+    anymask_contender,
+    segment_anything_contender,
+    transformers_contender,
+)
+from anymask.inference.devices import select_device
+from anymask.inference.predictor import Predictor
+from anymask.model.checkpoints import build_sam, load_sam
+from anymask.model.config import VitConfig
+from anymask.model.presets import preset
+from anymask.model.sam import Sam
+
+_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A comparison, plain values only.
+
+    Attributes:
+        model: a known name or a checkpoint's path; None is the default model. With random weights
+            the name of a model's structure.
+        random_weights: times do not depend on the weights, so none need be downloaded.
+        photo: a path; None draws a picture with shapes and noise.
+        photo_size: (H, W) of the drawn one.
+        device: as `Predictor` takes it.
+        points_per_side: of the generator.
+        num_clicks: decoded together.
+    """
+
+    model: str | None = None
+    random_weights: bool = False
+    photo: str | None = None
+    photo_size: tuple[int, int] = (1200, 1800)
+    device: str = "auto"
+    points_per_side: int = 32
+    num_clicks: int = 64
+
+    def to_json(self) -> str:
+        """One line, for another process."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Setup":
+        """What `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "photo_size": tuple(fields["photo_size"])})
+
+    @cached_property
+    def loaded(self) -> tuple[Sam, str]:
+        """The model and its id.
+
+        Raises:
+            CheckpointError: it cannot be loaded.
+            UnknownNameError: no model structure of that name.
+        """
+        if self.random_weights:
+            return _random_sam(self.model or "vit_b"), f"{self.model or 'vit_b'}-random"
+        return load_sam(self.model)
+
+    @cached_property
+    def image(self) -> NDArray[np.uint8]:
+        """The photograph (H, W, 3).
+
+        Raises:
+            ImageReadError: it cannot be read.
+        """
+        return _drawn(self.photo_size) if self.photo is None else read_image(self.photo)
+
+    def clicks(self) -> NDArray[np.float64]:
+        """(num_clicks, 2) xy pixels, spread over the photograph; the same ones each time."""
+        H, W = self.image.shape[:2]
+        return np.random.default_rng(_SEED).uniform((0, 0), (W, H), (self.num_clicks, 2))
+
+    def contender_names(self) -> tuple[str, ...]:
+        """Those that this model and what is installed allow, ours first."""
+        sam, _ = self.loaded
+        names = list(_OURS)
+        if isinstance(sam.config.image_encoder, VitConfig):
+            names += [name for name, (package, _) in _PEERS.items() if find_spec(package)]
+        return tuple(names)
+
+    def build(self, name: str) -> Contender:
+        """The contender of that name.
+
+        Raises:
+            UnknownNameError: there is none; the text lists them.
+            MissingExtraError: its package is not installed.
+            InvalidInputError: it cannot take the model.
+        """
+        if name in _OURS:
+            return _OURS[name](self)
+        if name in _PEERS:
+            return _PEERS[name][1](self)
+        raise UnknownNameError("contender", name, (*_OURS, *_PEERS))
+
+    @property
+    def generator_options(self) -> dict[str, Any]:
+        """Of all generators: what the reference calls by the same names."""
+        return {"points_per_side": self.points_per_side}
+
+
+def _ours(setup: Setup, name: str, dtype: str) -> Contender:
+    sam, model_id = setup.loaded
+    predictor = Predictor(sam, model_id, setup.device, dtype=dtype)  # type: ignore[arg-type]
+    return anymask_contender(predictor, name, setup.generator_options)
+
+
+def _segment_anything(setup: Setup) -> Contender:
+    device = select_device(setup.device)
+    return segment_anything_contender(setup.loaded[0], device, setup.generator_options)
+
+
+def _transformers(setup: Setup) -> Contender:
+    return transformers_contender(setup.loaded[0], select_device(setup.device))
+
+
+_OURS: dict[str, Callable[[Setup], Contender]] = {
+    "anymask": partial(_ours, name="anymask", dtype="auto"),
+    "anymask float32": partial(_ours, name="anymask float32", dtype="float32"),
+}
+# Name to the package it needs, and how to build it.
+_PEERS: dict[str, tuple[str, Callable[[Setup], Contender]]] = {
+    REFERENCE: ("segment_anything", _segment_anything),
+    "transformers": ("transformers", _transformers),
+}
+
+
+def _random_sam(name: str) -> Sam:
+    """A model whose parameters that start as zeros or ones are random too: none is without work."""
+    sam = build_sam(preset(name), seed=_SEED)
+    generator = torch.Generator().manual_seed(_SEED)
+    with torch.no_grad():
+        for parameter in sam.parameters():
+            if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
+                parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
+    return sam.eval()
+
+
+def _drawn(size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) of coloured discs under fine noise."""
+    H, W = size
+    rng = np.random.default_rng(_SEED)
+    y, x = np.mgrid[:H, :W]
+    picture = np.full((H, W, 3), 110.0)
+    for _ in range(40):
+        radius = rng.uniform(0.02, 0.15) * min(H, W)
+        inside = (x - rng.uniform(0, W)) ** 2 + (y - rng.uniform(0, H)) ** 2 < radius**2
+        picture[inside] = rng.uniform(0, 255, 3)
+    noisy = picture + rng.normal(0, 8, picture.shape)
+    return noisy.clip(0, 255).astype(np.uint8)
