@@ -26,6 +26,18 @@ def test_import_and_command_line_load_no_torch(statement):
     assert "torch" not in modules_after(statement)
 
 
+def test_first_masks_do_not_wait_for_the_compiler():
+    """PyTorch imports its compiler, for a second and more, when it meets an unusual operation."""
+    statement = """if True:
+    import numpy as np
+    from anymask import Prompt, load_model
+    predictor = load_model(device="cpu")
+    embedding = predictor.embed(np.zeros((40, 50, 3), np.uint8))
+    predictor.predict(embedding, Prompt(point_coords=[[20, 20]])).masks
+    """
+    assert not {"sympy", "torch._dynamo", "torch._inductor"} & modules_after(statement)
+
+
 def test_every_public_name_is_there():
     for name in anymask.__all__:
         assert getattr(anymask, name) is not None

@@ -6,13 +6,14 @@ what it is.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from anymask.core.errors import CheckpointError
 from anymask.core.files import write_bytes
@@ -169,9 +170,9 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _from_state(config: SamConfig, state: Mapping[str, Tensor]) -> Sam:
-    # On the meta device nothing is allocated or initialised: the file's tensors become the weights.
+    # On the meta device nothing is allocated: the file's tensors become the weights.
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _NoFirstWeights():
             model = Sam(config)
     except (ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
         raise CheckpointError(
@@ -182,6 +183,28 @@ def _from_state(config: SamConfig, state: Mapping[str, Tensor]) -> Sam:
     model.pixel_mean = torch.tensor(config.pixel_mean).reshape(3, 1, 1)
     model.pixel_std = torch.tensor(config.pixel_std).reshape(3, 1, 1)
     return model.eval()
+
+
+class _NoFirstWeights(TorchFunctionMode):
+    """Builds modules without drawing weights that are replaced at once.
+
+    Drawing takes seconds for a large model; and on the meta device PyTorch falls back to code that
+    first imports its compiler, which takes a second for any model.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":  # accessors of tensors have none
+            return args[0] if args else kwargs["tensor"]
+        if func is torch.randn:
+            return torch.empty(*args, **kwargs)
+        return func(*args, **kwargs)
 
 
 def _check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
