@@ -4,7 +4,8 @@ from torch import nn
 
 from anymask.model.layers import DropPath
 from anymask.model.sam import Sam
-from anymask.model.two_way_transformer import Attention, TwoWayBlock
+from anymask.model.two_way_attention import Attention
+from anymask.model.two_way_transformer import TwoWayBlock
 from anymask.training.config import TrainConfig
 
 

@@ -84,7 +84,8 @@ def training_losses(
     )
     total = rounds.total
     text_link = total.new_zeros(())
-    if model.text_link is not None and vocabulary is not None:
+    is_taught = config.loss.text_link_weight > 0
+    if is_taught and model.text_link is not None and vocabulary is not None:
         embeddings = features.image_embeddings
         text_link = text_link_loss(model.text_link, embeddings, batch, vocabulary, draws.branch(1))
         total = total + config.loss.text_link_weight * text_link

@@ -33,9 +33,11 @@ def validate(
 ) -> dict[str, float]:
     """Mean IoU by prompt: a box, a centre click (best predicted, and oracle of three), 3 clicks.
 
-    With a text source also text alone, of the targets that have an embedding.
+    "box_correlation" and "click_correlation": of predicted with true IoU, all three masks of all
+    targets. With a text source also text alone, of the targets that have an embedding.
     """
     sums: dict[str, list[Tensor]] = {}
+    pairs: dict[str, list[Tensor]] = {}
     for batch in batches:
         features = encode_batch(model, batch.images)
         targets = batch.target_masks.flatten(1).unsqueeze(1)
@@ -57,12 +59,18 @@ def validate(
             "click_oracle": ious["click"].amax(1),
             "clicks_3": _refined(model, features, batch, coords, click_labels, click, targets),
         }
+        for name, decoded in (("box", box), ("click", click)):
+            both = torch.stack([decoded.iou_predictions.float().flatten(), ious[name].flatten()])
+            pairs.setdefault(f"{name}_correlation", []).append(both)
         if text_source is not None:
             rows["text"] = _text_ious(model, features, batch, targets, text_source)
         for name, values in rows.items():
             if len(values):
                 sums.setdefault(name, []).append(values)
-    return {name: float(torch.cat(values).mean()) for name, values in sums.items()}
+    means = {name: float(torch.cat(values).mean()) for name, values in sums.items()}
+    joined = {name: torch.cat(values, dim=1) for name, values in pairs.items()}
+    # Of constants there is none, and a log holds numbers only.
+    return means | {name: float(torch.corrcoef(x)[0, 1].nan_to_num()) for name, x in joined.items()}
 
 
 def _text_ious(

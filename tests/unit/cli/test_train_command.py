@@ -20,7 +20,15 @@ def test_json_is_one_object_that_says_how_it_went(
     report = json.loads(out)
     assert (report["steps"], report["num_steps"], report["is_finished"]) == (4, 4, True)
     assert report["images"] == 16
-    assert set(report["scores"]) == {"box", "box_oracle", "click", "click_oracle", "clicks_3"}
+    assert set(report["scores"]) == {
+        "box",
+        "box_oracle",
+        "box_correlation",
+        "click",
+        "click_oracle",
+        "click_correlation",
+        "clicks_3",
+    }
     for name in ("weights", "curves"):
         assert Path(report[name]).is_file()
     assert {"seconds_data", "seconds_encoder", "gradient_norm"} <= report["last_row"].keys()

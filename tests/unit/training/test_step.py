@@ -46,6 +46,16 @@ def test_centre_point_of_a_square_is_its_middle() -> None:
 def test_validation_reports_every_prompt_kind(shapes_folder: Path) -> None:
     model = build_sam(tiny_model(), seed=0).eval()
     scores = validate(model, [_batch(shapes_folder)])
-    assert set(scores) == {"box", "box_oracle", "click", "click_oracle", "clicks_3"}
-    assert all(0 <= value <= 1 for value in scores.values())
+    assert set(scores) == {
+        "box",
+        "box_oracle",
+        "box_correlation",
+        "click",
+        "click_oracle",
+        "click_correlation",
+        "clicks_3",
+    }
+    assert all(
+        (-1 if name.endswith("correlation") else 0) <= value <= 1 for name, value in scores.items()
+    )
     assert scores["click_oracle"] >= scores["click"]
