@@ -12,7 +12,7 @@ from anymask.model.presets import preset
 @cache
 def tiny_predictor(name: str = "tiny") -> Predictor:
     """Return a predictor of the preset with seeded weights on the CPU."""
-    return Predictor(build_sam(preset(name), seed=7), f"{name}-test", "cpu")
+    return Predictor(build_sam(preset(name), seed=7), f"{name}-test", "cpu", "float32")
 
 
 def noise_image(height: int = 50, width: int = 70, seed: int = 0) -> np.ndarray:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anymask.cli.device_arguments import add_device_arguments, load_chosen_predictor
 from anymask.cli.evaluate_text import add_text_arguments, check_text_request, run_text
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-grabcut", action="store_true", help="boxes: leave out the slow GrabCut baseline")
     add_text_arguments(parser)
     add("--seed", type=int, default=0, help="draws images, masks and intervals (%(default)s)")
-    add("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
+    add_device_arguments(parser, dtype="float32")
     add("--json", action="store_true", help="print the rows as JSON lines, not as a table")
 
 
@@ -69,7 +70,6 @@ def run(args: argparse.Namespace) -> int:
     from anymask.evaluation.report import format_tables
     from anymask.evaluation.sampling import SampleLimits, select_masks
     from anymask.evaluation.summary import summarise
-    from anymask.inference.loading import load_predictor
 
     limits = SampleLimits(
         max_images=args.max_images,
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         for name, images in read_sets(args.data).items()
     }
     output = make_output_folder(args.output)
-    predictor = load_predictor(args.model, args.device)
+    predictor = load_chosen_predictor(args)
     scores = [_evaluate_set(args, predictor, name, images) for name, images in sets.items()]
     rows = summarise(scores, seed=args.seed)
     _write_results(args, output, rows)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anymask.cli.device_arguments import load_chosen_predictor
 from anymask.cli.segment_text import check_text_threshold
 
 if TYPE_CHECKING:
@@ -89,7 +90,6 @@ def run_text(args: argparse.Namespace, read_sets: ReadSets) -> int:
     from anymask.evaluation.text_pictures import TextPictures
     from anymask.evaluation.text_summary import summarise_texts
     from anymask.evaluation.text_to_mask import check_names, names_of
-    from anymask.inference.loading import load_predictor
     from anymask.inference.text_search import DEFAULT_THRESHOLD
 
     limits = SampleLimits(max_images=args.max_images)
@@ -102,7 +102,7 @@ def run_text(args: argparse.Namespace, read_sets: ReadSets) -> int:
     threshold = DEFAULT_THRESHOLD if args.text_threshold is None else args.text_threshold
     output = make_output_folder(args.output)
     folder = make_output_folder(output / "pictures")
-    predictor = load_predictor(args.model, args.device)
+    predictor = load_chosen_predictor(args)
     pictures = TextPictures(
         lambda name, content: write_bytes(folder / name, content),
         threshold=threshold,
@@ -168,7 +168,7 @@ def _evaluate_set(
     generator = MaskGenerator(predictor, points_per_side=16)
 
     def generate(pixels: "NDArray[np.uint8]") -> "Iterable[Rle]":
-        return generator.find(pixels).rles
+        return generator.find(pixels).masks
 
     is_exhaustive = name in EXHAUSTIVE_SETS or name in args.exhaustive
     progress: Any = tqdm(images, desc=name, unit="image", disable=None)

@@ -3,15 +3,24 @@
 import argparse
 import json
 import sys
+import time
 import zlib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anymask.cli.device_arguments import add_device_arguments, load_chosen_predictor
 from anymask.core.errors import ImageReadError, InvalidInputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from anymask.core.records import MaskRecord
     from anymask.inference.generator import MaskGenerator
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
@@ -30,26 +39,38 @@ OPTIONS: tuple[tuple[str, type, float | None, str], ...] = (
     ("crop_points_downscale_factor", int, 1, "fewer clicks a side by this in each layer"),
     ("min_mask_region_area", float, 0, "fill holes, remove islands of fewer pixels"),
     ("max_mask_area_fraction", float, 0.95, "drop masks that cover more of the image"),
+    ("min_mask_area", float, 0, "drop masks of fewer pixels"),
+    ("adaptive_grid", bool, False, "ask a third of the clicks, more where that finds more"),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
     add = parser.add_argument
-    add("images", nargs="+", metavar="IMAGE|DIR", help="pictures, or folders of them")
+    add(
+        "images",
+        nargs="+",
+        metavar="IMAGE|DIR",
+        help="pictures, or folders of them (not their sub-folders)",
+    )
     add("-o", "--output", required=True, metavar="DIR", help="folder for the results")
     add("--overwrite", action="store_true", help="do images again that are done")
     add("--model", metavar="NAME_OR_PATH", help="a known model or a checkpoint (default: built in)")
-    add("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
+    add_device_arguments(parser)
     add("--json", action="store_true", help="print a JSON line for each image")
     for name, kind, default, text in OPTIONS:
         flag = "--" + name.replace("_", "-")
+        if kind is bool:
+            add(flag, action="store_true", help=text)
+            continue
         shown = "the model's own" if default is None else f"{default:.4g}"
         add(flag, type=kind, default=default, metavar="N", help=f"{text} ({shown})")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write STEM.json and STEM_overlay.png for each image; return 1 if some could not be done.
+
+    While the network works on an image, the next one is read and the one before is written.
 
     Raises:
         AnymaskError: no images, an option out of range, the model or the output folder cannot be
@@ -65,26 +86,78 @@ def run(args: argparse.Namespace) -> int:
     if not todo:
         return 0
 
-    from tqdm import tqdm
-
     from anymask.inference.generator import MaskGenerator
-    from anymask.inference.loading import load_predictor
 
     options: dict[str, Any] = {name: getattr(args, name) for name, *_ in OPTIONS}
-    generator = MaskGenerator(load_predictor(args.model, args.device), **options)
-    failures = 0
-    with tqdm(todo, unit="image", disable=None, file=sys.stderr) as progress:
-        for path in progress:
-            try:
-                summary = _process(generator, path, output)
-            except (ImageReadError, InvalidInputError, MemoryError) as error:
-                failures += 1
-                text = f"out of memory at {path}" if isinstance(error, MemoryError) else error
-                progress.write(f"anymask: error: {text}", file=sys.stderr)
-                continue
-            line = json.dumps(summary) if args.json else f"{path}: {summary['num_masks']} masks"
-            progress.write(line, file=sys.stdout)
+    generator = MaskGenerator(load_chosen_predictor(args), **options)
+    started = time.perf_counter()
+    failures = _process_all(generator, todo, output, as_json=args.json)
+    minutes = (time.perf_counter() - started) / 60
+    done = len(todo) - failures
+    print(f"{done} images, {done / minutes:.1f} a minute", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _process_all(
+    generator: "MaskGenerator", paths: Sequence[Path], output: Path, *, as_json: bool
+) -> int:
+    """The number of images that could not be done; the others are written and reported."""
+    from tqdm import tqdm
+
+    failures = 0
+    written: deque[Future[dict[str, Any]]] = deque()
+    with (
+        ThreadPoolExecutor(1) as reader,
+        ThreadPoolExecutor(1) as writer,
+        tqdm(total=len(paths), unit="image", disable=None, file=sys.stderr) as progress,
+    ):
+
+        def report(error: Exception | None = None) -> None:
+            """Say what became of an image; without an error, of the one now being written."""
+            if error is None:
+                summary = written.popleft().result()
+                line = json.dumps(summary) if as_json else _sentence(summary)
+                progress.write(line, file=sys.stdout)
+            else:
+                progress.write(f"anymask: error: {error}", file=sys.stderr)
+            progress.update()
+
+        for path, reading in _read_ahead(reader, paths):
+            try:
+                image = reading.result()
+                masks = generator.generate(image)
+            except (ImageReadError, InvalidInputError) as error:
+                failures += 1
+                report(error)
+                continue
+            except MemoryError:
+                failures += 1
+                report(MemoryError(f"out of memory at {path}"))
+                continue
+            if written:  # one at a time, so that finished images do not fill the memory
+                report()
+            written.append(writer.submit(_write, path, image, masks, output))
+        if written:
+            report()
+    return failures
+
+
+def _read_ahead(
+    reader: ThreadPoolExecutor, paths: Sequence[Path]
+) -> Iterator[tuple[Path, "Future[NDArray[np.uint8]]"]]:
+    """Yield each path with its image, while the next one is being read."""
+    from anymask.core.image_io import read_image
+
+    following = reader.submit(read_image, paths[0])
+    for path, next_path in zip_longest(paths, paths[1:]):
+        current = following
+        if next_path is not None:
+            following = reader.submit(read_image, next_path)
+        yield path, current
+
+
+def _sentence(summary: dict[str, Any]) -> str:
+    return f"{summary['image']}: {summary['num_masks']} masks"
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -123,22 +196,23 @@ def _is_done(output: Path, image: Path) -> bool:
     return record.file_name == image.name
 
 
-def _process(generator: "MaskGenerator", path: Path, output: Path) -> dict[str, Any]:
+def _write(
+    path: Path, image: "NDArray[np.uint8]", masks: Sequence["MaskRecord"], output: Path
+) -> dict[str, Any]:
     """Write one image's files, the JSON last as it marks the image as done."""
-    from anymask.core.image_io import read_image, write_png
+    from anymask.core.image_io import write_png
     from anymask.core.records import ImageRecord, write_records
-    from anymask.inference.overlay import draw_overlay
+    from anymask.inference.overlay import draw_rle_overlay
 
-    image = read_image(path)
     # From the name, so that a resumed or a larger run gives the same numbers.
     image_id = zlib.crc32(path.name.encode())
     record = ImageRecord(
         image_id=image_id, width=image.shape[1], height=image.shape[0], file_name=path.name
     )
     # JSON readers keep whole numbers up to 2^53: 32 bits of image, 16 of mask.
-    masks = [replace(mask, id=(image_id << 16) + mask.id) for mask in generator.generate(image)]
+    numbered = [replace(mask, id=(image_id << 16) + mask.id) for mask in masks]
     by_size = sorted(masks, key=lambda mask: -mask.area)
-    overlay = draw_overlay(image, (mask.segmentation.to_mask() for mask in by_size))
+    overlay = draw_rle_overlay(image, [mask.segmentation for mask in by_size])
     write_png(output / f"{path.stem}_overlay.png", overlay)
-    write_records(output / f"{path.stem}.json", record, masks)
+    write_records(output / f"{path.stem}.json", record, numbered)
     return {"image": str(path), "num_masks": len(masks), "json": f"{path.stem}.json"}

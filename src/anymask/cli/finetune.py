@@ -111,8 +111,8 @@ def run(args: argparse.Namespace) -> int:
     folder = train_objective(objective, args, objective.is_done)
     if not is_first_process():
         return 0
-    before = load_predictor(args.init, args.device)
-    after = load_predictor(folder.weights_path, args.device)
+    before = load_predictor(args.init, args.device, "float32")
+    after = load_predictor(folder.weights_path, args.device, "float32")
     changes = [
         change
         for name, images in sets.items()

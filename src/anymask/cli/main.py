@@ -17,6 +17,8 @@ COMMANDS = {
     "pretrain": "teach an image encoder by unlabelled photographs (MAE)",
     "finetune": "adapt a model to labelled photographs of your own",
     "evaluate": "how good a model is on labelled photographs",
+    "bench": "how fast the model is here, beside what else is installed",
+    "export": "encoder and decoder as files for other runtimes",
     "models": "list, download, inspect and merge weights",
 }
 _SHELLS = ("bash", "zsh", "tcsh")

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anymask.cli.device_arguments import add_device_arguments, load_chosen_predictor
 from anymask.cli.segment_text import add_text_arguments, check_text_options, run_text
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--multimask", action="store_true", help="write all three masks of a prompt, best first")
     add("-o", "--output", default=".", metavar="DIR", help="folder for the results (%(default)s)")
     add("--model", metavar="NAME_OR_PATH", help="a known model or a checkpoint (default: built in)")
-    add("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
+    add_device_arguments(parser)
     add("--json", action="store_true", help="print the result as JSON")
 
 
@@ -78,12 +79,11 @@ def run(args: argparse.Namespace) -> int:
     if args.text and args.clip is None:
         return run_text(args, image, prompts, output)
 
-    from anymask.inference.loading import load_predictor
     from anymask.model.text_clip import load_clip
 
     started = time.perf_counter()
     text_encoder = None if args.clip is None else load_clip(args.clip)
-    predictor = load_predictor(args.model, args.device, text_encoder=text_encoder)
+    predictor = load_chosen_predictor(args, text_encoder)
     prompts = with_texts(prompts, args.text)
     seconds = {"load": time.perf_counter() - started}
     prompts, predictions = _predict(args, predictor, image, prompts, seconds)

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anymask.cli.device_arguments import load_chosen_predictor
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -93,13 +95,12 @@ def run_text(
             text are not installed.
     """
     from anymask.cli.prompt_arguments import with_mask_file
-    from anymask.inference.loading import load_predictor
     from anymask.inference.text_search import DEFAULT_THRESHOLD, TextSearch
 
     texts: list[str] = args.text
     threshold = DEFAULT_THRESHOLD if args.text_threshold is None else args.text_threshold
     started = time.perf_counter()
-    predictor = load_predictor(args.model, args.device)
+    predictor = load_chosen_predictor(args)
     # The threshold is applied here, as the best score is told also where it is too low.
     search = TextSearch(predictor, threshold=0, max_instances=args.max_instances)
     predictor.embed_texts(texts)  # loads the text encoder

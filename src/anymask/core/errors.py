@@ -24,6 +24,10 @@ class CheckpointError(AnymaskError, ValueError):
     """A file is not a checkpoint, is damaged, or does not fit the model."""
 
 
+class ExportError(AnymaskError, ValueError):
+    """An exported file answers otherwise than the model that it was made from."""
+
+
 class DownloadError(AnymaskError, OSError):
     """A file could not be fetched whole, or what came is not what was promised."""
 

@@ -98,6 +98,87 @@ class Rle:
         sampled[:, reached] = by_column[:, rows].T
         return sampled
 
+    def column_runs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the foreground as runs that each lie in one column, column by column, downwards.
+
+        Returns:
+            columns (R,), first rows (R,) and rows after the last (R,), all int64.
+
+        >>> [runs.tolist() for runs in Rle.from_mask(np.ones((2, 2), dtype=bool)).column_runs()]
+        [[0, 1], [0, 0], [2, 2]]
+        """
+        height = self.size[0]
+        ends = np.cumsum(self.counts)
+        starts, stops = ends[:-1:2], ends[1::2]
+        first_columns = starts // height
+        num_columns = (stops - 1) // height - first_columns + 1
+        # A run that goes over into further columns is one piece in each.
+        run = np.repeat(np.arange(len(starts)), num_columns)
+        piece_in_run = np.arange(len(run)) - np.repeat(
+            np.cumsum(num_columns) - num_columns, num_columns
+        )
+        columns = first_columns[run] + piece_in_run
+        tops = columns * height
+        row_starts = np.maximum(starts[run] - tops, 0)
+        row_stops = np.minimum(stops[run] - tops, height)
+        return columns, row_starts, row_stops
+
+    @classmethod
+    def from_column_runs(
+        cls,
+        size: tuple[int, int],
+        columns: NDArray[np.int64],
+        row_starts: NDArray[np.int64],
+        row_stops: NDArray[np.int64],
+    ) -> "Rle":
+        """Return the mask of runs in columns, in any order, none overlapping another.
+
+        Args:
+            size: (H, W) in pixels.
+            columns: (R,) int64, the column of each run.
+            row_starts: (R,) int64, its first row.
+            row_stops: (R,) int64, the row after its last.
+        """
+        height, width = size
+        starts, stops = columns * height + row_starts, columns * height + row_stops
+        order = np.argsort(starts, kind="stable")
+        ends = np.stack([starts[order], stops[order]], axis=1).reshape(-1)
+        return cls(size=size, counts=np.diff(ends, prepend=0, append=height * width))
+
+    def placed(self, size: tuple[int, int], x0: int, y0: int) -> "Rle":
+        """Return the mask as a part of a larger image that is empty elsewhere.
+
+        Args:
+            size: (H, W) of the larger image.
+            x0: the column in it of this mask's first.
+            y0: the row in it of this mask's first.
+
+        Raises:
+            InvalidInputError: the mask would reach beyond the image.
+
+        >>> Rle.from_mask(np.ones((1, 2), dtype=bool)).placed((3, 4), 1, 2).to_box().tolist()
+        [1.0, 2.0, 3.0, 3.0]
+        """
+        if min(x0, y0) < 0 or y0 + self.size[0] > size[0] or x0 + self.size[1] > size[1]:
+            raise InvalidInputError(
+                f"size must hold the mask of {self.size} at column {x0}, row {y0}, got {size}. "
+                "Pass the size of the whole image."
+            )
+        if size == self.size:
+            return self
+        columns, row_starts, row_stops = self.column_runs()
+        return Rle.from_column_runs(size, columns + x0, row_starts + y0, row_stops + y0)
+
+    def inverted(self) -> "Rle":
+        """Return the mask's background as a mask.
+
+        >>> Rle.from_mask(np.eye(3, dtype=bool)).inverted().area
+        6
+        """
+        counts = self.counts
+        flipped = counts[1:] if counts[0] == 0 else np.concatenate([[0], counts])
+        return Rle(size=self.size, counts=flipped)
+
     @property
     def area(self) -> int:
         """The number of foreground pixels."""

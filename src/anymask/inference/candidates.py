@@ -2,23 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anymask.core.geometry import box_area, non_max_suppression
+from anymask.core.geometry import non_max_suppression
 from anymask.core.regions import remove_small_regions
 from anymask.core.rle import Rle
 from anymask.inference.point_grid import CropBox
 
+Mask = TypeVar("Mask")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MaskCandidates:
-    """K masks of one image, in the frame of the crop or of the image.
+class MaskCandidates(Generic[Mask]):
+    """K masks of one image, in the frame of the image.
 
     Attributes:
-        rles: K masks.
+        masks: K masks: run lengths, or what they can be made of (`LogitsWindow`).
         boxes: (K, 4) float32 xyxy half-open.
         iou_predictions: (K,) float32 as the model gave them, not clamped.
         stability_scores: (K,) float32.
@@ -26,7 +28,7 @@ class MaskCandidates:
         crop_boxes: (K, 4) int64 xyxy in the image.
     """
 
-    rles: tuple[Rle, ...]
+    masks: tuple[Mask, ...]
     boxes: NDArray[np.float32]
     iou_predictions: NDArray[np.float32]
     stability_scores: NDArray[np.float32]
@@ -34,12 +36,12 @@ class MaskCandidates:
     crop_boxes: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.rles)
+        return len(self.masks)
 
-    def select(self, indices: NDArray[np.int64]) -> "MaskCandidates":
+    def select(self, indices: NDArray[np.int64]) -> "MaskCandidates[Mask]":
         """Return the candidates of these indices, in their order."""
         return MaskCandidates(
-            rles=tuple(self.rles[i] for i in indices),
+            masks=tuple(self.masks[i] for i in indices),
             boxes=self.boxes[indices],
             iou_predictions=self.iou_predictions[indices],
             stability_scores=self.stability_scores[indices],
@@ -48,10 +50,10 @@ class MaskCandidates:
         )
 
 
-def concatenate(parts: Sequence[MaskCandidates]) -> MaskCandidates:
+def concatenate(parts: Sequence[MaskCandidates[Mask]]) -> MaskCandidates[Mask]:
     """Return all candidates of the parts, in their order; there may be none."""
     return MaskCandidates(
-        rles=tuple(rle for part in parts for rle in part.rles),
+        masks=tuple(mask for part in parts for mask in part.masks),
         boxes=_joined([part.boxes for part in parts], np.float32, 4),
         iou_predictions=_joined([part.iou_predictions for part in parts], np.float32),
         stability_scores=_joined([part.stability_scores for part in parts], np.float32),
@@ -64,59 +66,44 @@ def _joined(arrays: Sequence[NDArray[Any]], dtype: type, *columns: int) -> NDArr
     return np.concatenate([np.zeros((0, *columns), dtype=dtype), *arrays])
 
 
-def best_of_crop(candidates: MaskCandidates, iou_thresh: float) -> MaskCandidates:
+def best_of_crop(candidates: MaskCandidates[Mask], iou_thresh: float) -> MaskCandidates[Mask]:
     """Return the candidates whose box overlaps no better one, highest predicted IoU first."""
     return candidates.select(
         non_max_suppression(candidates.boxes, candidates.iou_predictions, iou_thresh)
     )
 
 
-def best_of_crops(candidates: MaskCandidates, iou_thresh: float) -> MaskCandidates:
-    """Return the candidates whose box overlaps none of a smaller crop, smaller crops first."""
-    scores = 1 / box_area(candidates.crop_boxes)
-    return candidates.select(non_max_suppression(candidates.boxes, scores, iou_thresh))
+def distinct_from(
+    boxes: NDArray[np.float32], candidates: MaskCandidates[Mask], iou_thresh: float
+) -> MaskCandidates[Mask]:
+    """Return the candidates whose box overlaps none of `boxes` (Q, 4) nor an earlier candidate."""
+    together = np.concatenate([boxes, candidates.boxes])
+    kept = non_max_suppression(together, -np.arange(len(together)), iou_thresh)
+    return candidates.select(kept[kept >= len(boxes)] - len(boxes))
 
 
-def uncropped(
-    candidates: MaskCandidates, crop_box: CropBox, original_size: tuple[int, int]
-) -> MaskCandidates:
-    """Return candidates of a crop in the frame of the image."""
-    x0, y0, x1, y1 = crop_box
-    if (y1 - y0, x1 - x0) == original_size:
-        return candidates
-    return replace(
-        candidates,
-        rles=tuple(_uncropped_rle(rle, crop_box, original_size) for rle in candidates.rles),
-        boxes=candidates.boxes + np.array([x0, y0, x0, y0], dtype=np.float32),
-        point_coords=candidates.point_coords + np.array([x0, y0], dtype=np.float64),
-    )
-
-
-def _uncropped_rle(rle: Rle, crop_box: CropBox, original_size: tuple[int, int]) -> Rle:
-    x0, y0, x1, y1 = crop_box
-    mask = np.zeros(original_size, dtype=np.bool_)
-    mask[y0:y1, x0:x1] = rle.to_mask()
-    return Rle.from_mask(mask)
-
-
-def cleaned(candidates: MaskCandidates, min_area: float, iou_thresh: float) -> MaskCandidates:
+def cleaned(
+    candidates: MaskCandidates[Rle], min_area: float, iou_thresh: float
+) -> MaskCandidates[Rle]:
     """Return the candidates without holes and islands below `min_area` pixels.
 
-    Masks that so became duplicates go; those that needed no cleaning are preferred and come first.
+    Masks that so became duplicates go. Those that needed no cleaning are preferred and come first;
+    among equals the order, best first, decides.
     """
-    results = [_cleaned_rle(rle, min_area) for rle in candidates.rles]
-    boxes = np.array([rle.to_box() for rle, _ in results], dtype=np.float32).reshape(-1, 4)
-    is_unchanged = [float(not changed) for _, changed in results]
-    clean = replace(candidates, rles=tuple(rle for rle, _ in results), boxes=boxes)
-    return clean.select(non_max_suppression(boxes, is_unchanged, iou_thresh))
+    masks = tuple(
+        remove_small_regions(remove_small_regions(rle, min_area, "holes"), min_area, "islands")
+        for rle in candidates.masks
+    )
+    is_unchanged = [
+        float(after is before) for after, before in zip(masks, candidates.masks, strict=True)
+    ]
+    clean = replace(candidates, masks=masks, boxes=boxes_of(masks))
+    return clean.select(non_max_suppression(clean.boxes, is_unchanged, iou_thresh))
 
 
-def _cleaned_rle(rle: Rle, min_area: float) -> tuple[Rle, bool]:
-    filled, holes_changed = remove_small_regions(rle.to_mask(), min_area, "holes")
-    mask, islands_changed = remove_small_regions(filled, min_area, "islands")
-    if not (holes_changed or islands_changed):
-        return rle, False
-    return Rle.from_mask(mask), True
+def boxes_of(rles: Sequence[Rle]) -> NDArray[np.float32]:
+    """Return the boxes (K, 4) float32 xyxy of K masks."""
+    return np.array([rle.to_box() for rle in rles], dtype=np.float32).reshape(-1, 4)
 
 
 def near_crop_edge(

@@ -1,5 +1,6 @@
 """An encoded image, and the masks predicted for one prompt: the values inference hands out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from anymask.core.frames import ImageFrame
 from anymask.inference.mask_tensors import upscale_logits
 from anymask.model.features import ImageFeatures
+from anymask.model.two_way_transformer import PreparedCells
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,6 +27,15 @@ class ImageEmbedding:
     features: ImageFeatures
     frame: ImageFrame
     model_id: str
+
+    def prepared(self, prepare: Callable[[ImageFeatures], PreparedCells]) -> PreparedCells:
+        """Return what `prepare` makes of the features; it is asked once and the answer kept.
+
+        Two threads that come first may both ask, and then share one answer.
+        """
+        if "_prepared" not in self.__dict__:
+            self.__dict__.setdefault("_prepared", prepare(self.features))
+        return self.__dict__["_prepared"]  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

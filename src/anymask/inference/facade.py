@@ -212,7 +212,7 @@ class SamAutomaticMaskGenerator:
         self.predictor = SamPredictor(model)
         self.output_mode = output_mode
         self._generator = MaskGenerator(
-            Predictor(model, "facade", self.predictor.device),
+            Predictor(model, "facade", self.predictor.device, "float32"),
             points_per_batch=points_per_batch,
             points_per_side=points_per_side or 1,
             pred_iou_thresh=pred_iou_thresh,
@@ -226,7 +226,7 @@ class SamAutomaticMaskGenerator:
             min_mask_region_area=min_mask_region_area,
             max_mask_area_fraction=1.0,
             grids=point_grids,
-            full_size_stability=True,
+            full_size_decisions=True,
         )
 
     def generate(self, image: NDArray[np.uint8]) -> list[dict[str, Any]]:
@@ -242,7 +242,7 @@ class SamAutomaticMaskGenerator:
                 "stability_score": float(found.stability_scores[i]),
                 "crop_box": [int(side) for side in xyxy_to_xywh(found.crop_boxes[i])],
             }
-            for i, rle in enumerate(found.rles)
+            for i, rle in enumerate(found.masks)
         ]
 
     def _encode(self, rle: Rle) -> NDArray[np.bool_] | dict[str, Any]:

@@ -1,38 +1,56 @@
 """Segment everything: a grid of clicks, and of their masks the good and distinct ones (App. B)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from anymask.core.errors import InvalidInputError
-from anymask.core.geometry import xyxy_to_xywh
+from anymask.core.geometry import box_area, xyxy_to_xywh
 from anymask.core.image_io import to_rgb_array
-from anymask.core.prompts import Prompt
 from anymask.core.records import MaskRecord
 from anymask.core.rle import Rle
+from anymask.inference.adaptive_grid import AdaptiveGrid
 from anymask.inference.candidates import (
     MaskCandidates,
     best_of_crop,
-    best_of_crops,
+    boxes_of,
     cleaned,
     concatenate,
-    near_crop_edge,
-    uncropped,
+    distinct_from,
 )
-from anymask.inference.embedding import ImageEmbedding
-from anymask.inference.mask_tensors import (
-    masks_to_rles,
-    stability_scores,
-    upscale_logits,
-    without_padding,
-)
+from anymask.inference.crop_search import CropSearch, FoundMask, MaskRules
 from anymask.inference.point_grid import CropBox, crop_layers, point_grids
 from anymask.inference.predictor import ImageLike, Predictor
-from anymask.inference.prompt_tensors import pack_prompts
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskUpdate:
+    """What "segment everything" can show at one moment.
+
+    Attributes:
+        masks: the newly found masks, which later ones may still replace; in the last update all
+            masks of the image, as `generate` returns them.
+        fraction_done: of the clicks that are answered.
+        is_final: this is the last update.
+    """
+
+    masks: tuple[MaskRecord, ...]
+    fraction_done: float
+    is_final: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Step:
+    """A batch of answered clicks, and the masks that are certain since: those of a whole crop."""
+
+    search: CropSearch
+    found: MaskCandidates[FoundMask]
+    certain: MaskCandidates[FoundMask]
+    fraction_done: float
 
 
 class MaskGenerator:
@@ -54,9 +72,13 @@ class MaskGenerator:
         crop_points_downscale_factor: layer k has fewer clicks a side by this factor to the k.
         min_mask_region_area: in pixels; smaller holes are filled and smaller islands removed.
         max_mask_area_fraction: masks that cover more of the image are dropped as background.
+        min_mask_area: in pixels; smaller masks are dropped at the end. Equal to
+            `min_mask_region_area` it is the paper's rule; the reference keeps the largest island.
+        adaptive_grid: ask at most a third of the grid, and there more where that finds more.
         grids: instead of `points_per_side`, (N, 2) xy clicks in the unit square for each layer.
-        full_size_stability: measure stability on full-size logits as the reference does, not on
-            the decoder's own; slower, as every mask is scaled up before it can be dropped.
+        full_size_decisions: measure stability, area and overlap on full-size masks as the
+            reference does, not on the decoder's own logits; slower, as every mask is scaled up
+            before it can be dropped.
 
     Raises:
         InvalidInputError: an option is out of its range.
@@ -77,9 +99,11 @@ class MaskGenerator:
         crop_points_downscale_factor: int = 1,
         min_mask_region_area: float = 0,
         max_mask_area_fraction: float = 0.95,
+        min_mask_area: float = 0,
+        adaptive_grid: bool = False,
         *,
         grids: Sequence[NDArray[np.floating]] | None = None,
-        full_size_stability: bool = False,
+        full_size_decisions: bool = False,
     ) -> None:
         _check_range("points_per_batch", points_per_batch, 1, math.inf)
         _check_range("stability_score_offset", stability_score_offset, 0, math.inf)
@@ -90,25 +114,7 @@ class MaskGenerator:
         _check_range("crop_points_downscale_factor", crop_points_downscale_factor, 1, math.inf)
         _check_range("min_mask_region_area", min_mask_region_area, 0, math.inf)
         _check_range("max_mask_area_fraction", max_mask_area_fraction, 0, 1)
-        self.predictor = predictor
-        self.points_per_batch = points_per_batch
-        config = predictor.model.config
-        self.pred_iou_thresh = (
-            config.pred_iou_thresh if pred_iou_thresh is None else pred_iou_thresh
-        )
-        self.stability_score_thresh = (
-            config.stability_score_thresh
-            if stability_score_thresh is None
-            else stability_score_thresh
-        )
-        self.stability_score_offset = stability_score_offset
-        self.box_nms_thresh = box_nms_thresh
-        self.crop_num_layers = crop_num_layers
-        self.crop_nms_thresh = crop_nms_thresh
-        self.crop_overlap_ratio = crop_overlap_ratio
-        self.min_mask_region_area = min_mask_region_area
-        self.max_mask_area_fraction = max_mask_area_fraction
-        self.full_size_stability = full_size_stability
+        _check_range("min_mask_area", min_mask_area, 0, math.inf)
         if grids is None:
             grids = point_grids(points_per_side, crop_num_layers, crop_points_downscale_factor)
         elif len(grids) <= crop_num_layers:
@@ -116,6 +122,29 @@ class MaskGenerator:
                 f"grids must hold one grid per layer, got {len(grids)} for layers 0 to "
                 f"{crop_num_layers}. Add grids or lower crop_num_layers."
             )
+        elif adaptive_grid:
+            raise InvalidInputError(
+                "adaptive_grid must be off for given grids, got both. Set points_per_side instead."
+            )
+        config = predictor.model.config
+        if pred_iou_thresh is None:
+            pred_iou_thresh = config.pred_iou_thresh
+        if stability_score_thresh is None:
+            stability_score_thresh = config.stability_score_thresh
+        self.predictor = predictor
+        self.points_per_batch = points_per_batch
+        self.pred_iou_thresh = pred_iou_thresh
+        self.stability_score_thresh = stability_score_thresh
+        self.stability_score_offset = stability_score_offset
+        self.box_nms_thresh = box_nms_thresh
+        self.crop_num_layers = crop_num_layers
+        self.crop_nms_thresh = crop_nms_thresh
+        self.crop_overlap_ratio = crop_overlap_ratio
+        self.min_mask_region_area = min_mask_region_area
+        self.max_mask_area_fraction = max_mask_area_fraction
+        self.min_mask_area = min_mask_area
+        self.adaptive_grid = adaptive_grid
+        self.full_size_decisions = full_size_decisions
         self.grids = tuple(grids)
 
     def generate(self, image: ImageLike) -> list[MaskRecord]:
@@ -127,92 +156,154 @@ class MaskGenerator:
         return list(self.iter_masks(image))
 
     def iter_masks(self, image: ImageLike) -> Iterator[MaskRecord]:
-        """Return an iterator over the records of `generate`; their ids count from 1."""
-        found = self.find(to_rgb_array(image))
-        for i, rle in enumerate(found.rles):
-            x, y = found.point_coords[i].tolist()
-            yield MaskRecord(
-                id=i + 1,
-                segmentation=rle,
-                area=rle.area,
-                bbox=tuple(xyxy_to_xywh(found.boxes[i]).tolist()),
-                predicted_iou=float(np.clip(found.iou_predictions[i], 0, 1)),
-                stability_score=float(found.stability_scores[i]),
-                point_coords=((x, y),),
-                crop_box=tuple(xyxy_to_xywh(found.crop_boxes[i]).tolist()),
-            )
+        """Return an iterator over `generate`'s records, in order, each as soon as it is certain.
 
-    def find(self, image: NDArray[np.uint8]) -> MaskCandidates:
+        The masks of a crop are certain when its last click is answered, as smaller crops come
+        first and no later mask replaces theirs; each is scaled up when it is asked for. With
+        `min_mask_region_area` all come at the end, as a cleaned mask may become a duplicate of any
+        other. `stream` shows masks earlier.
+        """
+        return _records(self._finished(self._certain(to_rgb_array(image))), count(1))
+
+    def stream(self, image: ImageLike) -> Iterator[MaskUpdate]:
+        """Yield an update after each batch of clicks, for progress bars and previews.
+
+        Its masks are those whose boxes overlap none shown before by more than `box_nms_thresh`,
+        numbered on. The last update has the masks of `generate`, numbered from 1.
+        """
+        certain: list[MaskCandidates[Rle]] = []
+        shown = np.zeros((0, 4), dtype=np.float32)
+        numbers = count(1)
+        for step in self._steps(to_rgb_array(image)):
+            fresh = best_of_crop(step.found, self.box_nms_thresh)
+            fresh = distinct_from(shown, fresh, self.box_nms_thresh)
+            shown = np.concatenate([shown, fresh.boxes])
+            masks = _records(self._scaled_up(step.search, fresh), numbers)
+            certain += self._scaled_up(step.search, step.certain)
+            yield MaskUpdate(masks=tuple(masks), fraction_done=step.fraction_done, is_final=False)
+        records = _records(self._finished(certain), count(1))
+        yield MaskUpdate(masks=tuple(records), fraction_done=1.0, is_final=True)
+
+    def find(self, image: NDArray[np.uint8]) -> MaskCandidates[Rle]:
         """Return the masks of an image (H, W, 3) as arrays, with the model's own IoU numbers."""
+        return concatenate(list(self._finished(self._certain(image))))
+
+    def _certain(self, image: NDArray[np.uint8]) -> Iterator[MaskCandidates[Rle]]:
+        """The masks, one at a time, before they are cleaned."""
+        for step in self._steps(image):
+            yield from self._scaled_up(step.search, step.certain)
+
+    def _steps(self, image: NDArray[np.uint8]) -> Iterator[_Step]:
+        """Ask all clicks of all crops, the smallest crops first (App. B: the most zoomed win)."""
         original_size = (image.shape[0], image.shape[1])
         crops = crop_layers(original_size, self.crop_num_layers, self.crop_overlap_ratio)
-        found = concatenate([self._find_in_crop(image, box, layer) for box, layer in crops])
-        if len(crops) > 1:
-            found = best_of_crops(found, self.crop_nms_thresh)
+        crops.sort(key=lambda crop: float(box_area(crop[0])))  # stable, so layers stay in order
+        kept = np.zeros((0, 4), dtype=np.float32)
+        num_points = sum(len(self.grids[layer]) for _, layer in crops)
+        num_before = 0
+        for crop_box, layer in crops:
+            search = self._open_crop(image, crop_box)
+            parts = []
+            for part, num_answered in self._answers(search, layer):
+                parts.append(part)
+                is_last = num_answered == len(self.grids[layer])
+                certain = concatenate(parts if is_last else [])
+                if is_last:
+                    certain = best_of_crop(certain, self.box_nms_thresh)
+                    if len(crops) > 1:
+                        certain = distinct_from(kept, certain, self.crop_nms_thresh)
+                    kept = np.concatenate([kept, certain.boxes])
+                yield _Step(
+                    search=search,
+                    found=part,
+                    certain=certain,
+                    fraction_done=(num_before + num_answered) / num_points,
+                )
+            num_before += len(self.grids[layer])
+
+    def _open_crop(self, image: NDArray[np.uint8], crop_box: CropBox) -> CropSearch:
+        x0, y0, x1, y1 = crop_box
+        rules = MaskRules(
+            pred_iou_thresh=self.pred_iou_thresh,
+            stability_score_thresh=self.stability_score_thresh,
+            stability_score_offset=self.stability_score_offset,
+            max_mask_area=self.max_mask_area_fraction * image.shape[0] * image.shape[1],
+            full_size_decisions=self.full_size_decisions,
+        )
+        embedding = self.predictor.embed(np.ascontiguousarray(image[y0:y1, x0:x1]))
+        return CropSearch(
+            self.predictor, embedding, crop_box, (image.shape[0], image.shape[1]), rules
+        )
+
+    def _answers(
+        self, search: CropSearch, layer: int
+    ) -> Iterator[tuple[MaskCandidates[FoundMask], int]]:
+        """Yield the masks of each batch of clicks of a grid, and the clicks done with so far.
+
+        A click that an adaptive grid leaves out is done with at the end.
+        """
+        grid = self.grids[layer]
+        if not self.adaptive_grid:
+            for start in range(0, len(grid), self.points_per_batch):
+                batch = grid[start : start + self.points_per_batch]
+                yield search.answer(batch), start + len(batch)
+            return
+        adaptive = AdaptiveGrid(math.isqrt(len(grid)))
+        parts: list[MaskCandidates[FoundMask]] = []
+        num_asked = 0
+        for chosen in adaptive.rounds():
+            for start in range(0, len(chosen), self.points_per_batch):
+                indices = chosen[start : start + self.points_per_batch]
+                parts.append(search.answer(grid[indices]))
+                num_asked += len(indices)
+                is_last = num_asked == adaptive.num_points
+                yield (
+                    parts[-1],
+                    len(grid) if is_last else num_asked * len(grid) // adaptive.num_points,
+                )
+            best = best_of_crop(concatenate(parts), self.box_nms_thresh)
+            adaptive.learn(search.to_unit(best.point_coords))
+
+    def _scaled_up(
+        self, search: CropSearch, candidates: MaskCandidates[FoundMask]
+    ) -> Iterator[MaskCandidates[Rle]]:
+        """The masks at full size, one at a time."""
+        for i in range(len(candidates)):
+            one = candidates.select(np.array([i]))
+            rle = search.full_size(one.masks[0])
+            if rle.area:  # a sliver of the logits may hold no pixel's centre
+                yield MaskCandidates(
+                    masks=(rle,),
+                    boxes=boxes_of([rle]),
+                    iou_predictions=one.iou_predictions,
+                    stability_scores=one.stability_scores,
+                    point_coords=one.point_coords,
+                    crop_boxes=one.crop_boxes,
+                )
+
+    def _finished(self, parts: Iterable[MaskCandidates[Rle]]) -> Iterator[MaskCandidates[Rle]]:
         if self.min_mask_region_area > 0:
             thresh = max(self.box_nms_thresh, self.crop_nms_thresh)
-            found = cleaned(found, self.min_mask_region_area, thresh)
-        return found
+            parts = [cleaned(concatenate(list(parts)), self.min_mask_region_area, thresh)]
+        for part in parts:
+            areas = np.array([rle.area for rle in part.masks])
+            yield part.select(np.flatnonzero(areas >= self.min_mask_area))
 
-    def _find_in_crop(
-        self, image: NDArray[np.uint8], crop_box: CropBox, layer: int
-    ) -> MaskCandidates:
-        x0, y0, x1, y1 = crop_box
-        original_size = (image.shape[0], image.shape[1])
-        embedding = self.predictor.embed(np.ascontiguousarray(image[y0:y1, x0:x1]))
-        points = self.grids[layer] * np.array([x1 - x0, y1 - y0])
-        max_area = self.max_mask_area_fraction * original_size[0] * original_size[1]
-        parts = []
-        for start in range(0, len(points), self.points_per_batch):
-            part = self._answer(embedding, points[start : start + self.points_per_batch], crop_box)
-            areas = np.array([rle.area for rle in part.rles])
-            is_edge = near_crop_edge(part.boxes, crop_box, original_size)
-            is_good = ~is_edge & (areas > 0) & (areas <= max_area)
-            parts.append(part.select(np.flatnonzero(is_good)))
-        best = best_of_crop(concatenate(parts), self.box_nms_thresh)
-        return uncropped(best, crop_box, original_size)
 
-    @torch.inference_mode()
-    def _answer(
-        self, embedding: ImageEmbedding, points: NDArray[np.floating], crop_box: CropBox
-    ) -> MaskCandidates:
-        """Return the masks of a batch of clicks that pass the thresholds."""
-        config, frame = self.predictor.model.config, embedding.frame
-        prompts = [Prompt(point_coords=point[None]) for point in points]
-        packed = pack_prompts(prompts, frame, config.mask_size, self.predictor.device)
-        decoded = self.predictor.decode(embedding, packed, multimask_output=True)
-        logits = decoded.low_res_logits.float().flatten(0, 1)  # P*M h w
-        ious = decoded.iou_predictions.float().flatten()
-        clicks = torch.arange(len(logits), device=logits.device) // decoded.iou_predictions.shape[1]
-
-        keep = ious > (self.pred_iou_thresh if self.pred_iou_thresh > 0 else -math.inf)
-        if not self.full_size_stability:
-            stability = self._stability(without_padding(logits, frame))
-            keep &= stability >= self.stability_score_thresh
-            stability = stability[keep]
-        logits, ious, clicks = logits[keep], ious[keep], clicks[keep]
-        rles: list[Rle] = []
-        full_size_scores: list[Tensor] = []
-        for row in logits:  # one at a time: full-size floats of a batch would fill the memory
-            full_size = upscale_logits(row, frame)[None]
-            rles += masks_to_rles(full_size > config.mask_threshold)
-            if self.full_size_stability:
-                full_size_scores.append(self._stability(full_size))
-        if self.full_size_stability:
-            stability = torch.cat([logits.new_zeros(0), *full_size_scores])
-        found = MaskCandidates(
-            rles=tuple(rles),
-            boxes=np.array([rle.to_box() for rle in rles], dtype=np.float32).reshape(-1, 4),
-            iou_predictions=ious.cpu().numpy(),
-            stability_scores=stability.cpu().numpy(),
-            point_coords=points[clicks.cpu().numpy()].astype(np.float64),
-            crop_boxes=np.tile(np.array(crop_box, dtype=np.int64), (len(rles), 1)),
-        )
-        return found.select(np.flatnonzero(found.stability_scores >= self.stability_score_thresh))
-
-    def _stability(self, logits: Tensor) -> Tensor:
-        threshold = self.predictor.model.config.mask_threshold
-        return stability_scores(logits, threshold, self.stability_score_offset)
+def _records(parts: Iterable[MaskCandidates[Rle]], numbers: Iterator[int]) -> Iterator[MaskRecord]:
+    for part in parts:
+        for i, rle in enumerate(part.masks):
+            x, y = part.point_coords[i].tolist()
+            yield MaskRecord(
+                id=next(numbers),
+                segmentation=rle,
+                area=rle.area,
+                bbox=tuple(xyxy_to_xywh(part.boxes[i]).tolist()),
+                predicted_iou=float(np.clip(part.iou_predictions[i], 0, 1)),
+                stability_score=float(part.stability_scores[i]),
+                point_coords=((x, y),),
+                crop_box=tuple(xyxy_to_xywh(part.crop_boxes[i]).tolist()),
+            )
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

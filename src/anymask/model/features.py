@@ -1,7 +1,7 @@
 """What an image encoder gives and what a prompt becomes: tensors that travel together."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -22,10 +22,10 @@ class ImageFeatures:
     stride4: Tensor | None = None
 
     def select(self, image_index: Tensor) -> "ImageFeatures":
-        """The features of image `image_index[p]` for each prompt p."""
+        """The features of image `image_index[p]` for each prompt p; of a single image, one row."""
         B, P = self.image_embeddings.shape[0], image_index.shape[0]
         if B == 1:
-            return self.map(lambda x: x.expand(P, -1, -1, -1))
+            return self
         in_order = torch.arange(B, device=image_index.device).repeat_interleave(P // B)
         if torch.equal(image_index, in_order):  # a broadcast: its gradient is a sum, not a scatter
             return self.map(lambda x: x.unsqueeze(1).expand(-1, P // B, -1, -1, -1).flatten(0, 1))
@@ -63,6 +63,18 @@ class PromptTensors:
     text_embeddings: Tensor | None = None
     has_text: Tensor | None = None
 
+    def split(self, size: int) -> "list[PromptTensors]":
+        """The prompts in order, `size` at a time."""
+        P = len(self.point_labels)
+        given: list[tuple[str, Tensor]] = [
+            (f.name, getattr(self, f.name))
+            for f in fields(self)
+            if getattr(self, f.name) is not None
+        ]
+        return [
+            PromptTensors(**{name: x[i : i + size] for name, x in given}) for i in range(0, P, size)
+        ]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EncodedPrompts:
@@ -89,6 +101,14 @@ class DecodedMasks:
 
     low_res_logits: Tensor
     iou_predictions: Tensor
+
+    @staticmethod
+    def cat(parts: "Sequence[DecodedMasks]") -> "DecodedMasks":
+        """The answers to all prompts from those to parts of them."""
+        return DecodedMasks(
+            low_res_logits=torch.cat([part.low_res_logits for part in parts]),
+            iou_predictions=torch.cat([part.iou_predictions for part in parts]),
+        )
 
     def best(self) -> Tensor:
         """(P, 1, 4h, 4w) logits of the mask with the highest predicted IoU."""

@@ -21,7 +21,7 @@ class LayerNorm2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The input normalised over its channels, same shape."""
         x = x.permute(0, 2, 3, 1)  # B H W C
-        x = F.layer_norm(x, (x.shape[-1],), self.weight, self.bias, self.eps)
+        x = F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)  # B C H W
 
 

@@ -117,6 +117,17 @@ class LoraLayer(nn.Module):
             update = F.conv2d(low, up[:, :, None, None])
         return self.base(x) + update  # type: ignore[no-any-return]
 
+    @property
+    def weight(self) -> Tensor:
+        """The base's weight plus the update, for callers that multiply by it themselves."""
+        update = self._up_matrix() @ self.down.flatten(1)
+        return self.base.weight + self.scale * update.reshape(self.base.weight.shape)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The base's, which is not adapted."""
+        return self.base.bias
+
     @torch.no_grad()
     def merged(self) -> nn.Linear | nn.Conv2d:
         """The base layer with the update added to its weights, in float64 before rounding."""

@@ -1,16 +1,17 @@
 """Image and prompt embeddings to masks and predicted IoU (App. A, "Lightweight mask decoder").
 
-Letters: P prompts, M masks of a prompt, D width, h w embedding grid.
+Letters: P prompts, M masks of a prompt, D width, L = h w cells of the embedding grid.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anymask.model.config import SamConfig
 from anymask.model.features import DecodedMasks, EncodedPrompts, ImageFeatures
 from anymask.model.layers import ACTIVATIONS, ConvBlock, LayerNorm2d, ReluMlp
 from anymask.model.mask_quality import MaskQuality
-from anymask.model.two_way_transformer import TwoWayTransformer
+from anymask.model.two_way_transformer import PreparedCells, TwoWayTransformer
 
 
 def mask_slots(multimask_output: bool | None) -> slice:
@@ -66,14 +67,16 @@ class MaskDecoder(nn.Module):
         dense_positional_encoding: Tensor,
         prompts: EncodedPrompts,
         multimask_output: bool | None,
+        prepared: PreparedCells | None = None,
     ) -> DecodedMasks:
         """The masks of P prompts.
 
         Args:
-            features: one row a prompt (`ImageFeatures.select`).
+            features: one row a prompt (`ImageFeatures.select`), or one row for all.
             dense_positional_encoding: (1, D, h, w).
             prompts: P encoded prompts.
             multimask_output: True for the three masks, False for the single one, None for all.
+            prepared: by `prepare_positions` or `prepare_image`; worked out here when left out.
         """
         P, T = prompts.sparse_embeddings.shape[0], self.num_mask_tokens
         output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
@@ -84,40 +87,112 @@ class MaskDecoder(nn.Module):
             seen = prompts.sparse_mask.new_ones(P, T + 1)
             token_mask = torch.cat([seen, prompts.sparse_mask], dim=1)[:, None, None, :]
 
-        cells = features.image_embeddings + prompts.dense_embeddings  # P D h w
-        _, D, h, w = cells.shape
-        tokens, cells = self.transformer(
-            tokens,
-            cells.flatten(2).transpose(1, 2),
-            # in the cells' dtype: under autocast a float32 addend would make every sum float32
-            dense_positional_encoding.flatten(2).transpose(1, 2).to(cells.dtype),
-            token_mask,
-        )
-        cells = cells.transpose(1, 2).reshape(P, D, h, w)
-        upscaled = self._upscale(cells, features, prompts)
+        if prepared is None:
+            prepared = self.prepare_positions(dense_positional_encoding)
+        if prepared.image is None:
+            cells = _as_rows(features.image_embeddings + prompts.dense_embeddings)
+        else:
+            cells = prepared.image.cells
+        tokens, cells = self.transformer(tokens, cells, prepared, token_mask)
         wanted = mask_slots(multimask_output)
-        slots = range(T)[wanted]
         weights = torch.stack(
-            [self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in slots], dim=1
+            [self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in range(T)[wanted]], dim=1
         )
-        logits = (weights @ upscaled.flatten(2)).reshape(P, len(slots), 4 * h, 4 * w)
+        h, w = features.image_embeddings.shape[-2:]
+        logits = self._draw(weights, cells, (h, w), features, prompts)
         if isinstance(self.iou_prediction_head, MaskQuality):
             mask_tokens = tokens[:, 1 : 1 + T][:, wanted]
-            ious = self.iou_prediction_head(tokens[:, 0], mask_tokens, logits, cells)
+            grid = torch.unflatten(cells.mT, 2, (h, w))  # P D h w
+            ious = self.iou_prediction_head(tokens[:, 0], mask_tokens, logits, grid)
         else:
             ious = self.iou_prediction_head(tokens[:, 0])[:, wanted]
         return DecodedMasks(
             low_res_logits=logits, iou_predictions=ious.sigmoid() if self.iou_sigmoid else ious
         )
 
-    def _upscale(self, cells: Tensor, features: ImageFeatures, prompts: EncodedPrompts) -> Tensor:
-        """(P, D, h, w) to (P, D/8, 4h, 4w), sharpened by finer features and the drawn prompt."""
+    def prepare_positions(self, dense_positional_encoding: Tensor) -> PreparedCells:
+        """What is common to all prompts about any image, from the grid's encoding (1, D, h, w)."""
+        return self.transformer.prepare_positions(_as_rows(dense_positional_encoding))
+
+    def prepare_image(
+        self,
+        positions: PreparedCells,
+        image_embeddings: Tensor,
+        no_mask: Tensor,
+        dense_positional_encoding: Tensor,
+    ) -> PreparedCells:
+        """What is common to all prompts about one image, of those without a dense map.
+
+        Args:
+            positions: by `prepare_positions`.
+            image_embeddings: (1, D, h, w).
+            no_mask: (1, D, 1, 1) dense embedding of these prompts.
+            dense_positional_encoding: (1, D, h, w).
+        """
+        cells = _as_rows(image_embeddings + no_mask)
+        cell_pe = _as_rows(dense_positional_encoding).to(cells.dtype)
+        return self.transformer.prepare_image(positions, cells, cell_pe)
+
+    def _draw(
+        self,
+        weights: Tensor,
+        cells: Tensor,
+        grid: tuple[int, int],
+        features: ImageFeatures,
+        prompts: EncodedPrompts,
+    ) -> Tensor:
+        """(P, M, 4h, 4w) logits: products of (P, M, D/8) weights with the up-scaled cells."""
+        h, w = grid
         if features.stride8 is None or features.stride4 is None:
-            return self.output_upscaling(cells)  # type: ignore[no-any-return]
+            return _in_order(self._draw_cells(weights, cells), h, w)
+        to_stride8, norm, activate, to_stride4 = self._upscaling()
+        x = _as_image(_spread(cells, to_stride8), h, w)
+        x = _sum(x, features.stride8, prompts.stride8)
+        x = self.refine8(activate(norm(x)))
+        x = _as_image(_spread(_as_rows(x), to_stride4), 2 * h, 2 * w)
+        x = self.refine4(activate(_sum(x, features.stride4, prompts.stride4)))
+        return torch.unflatten(weights @ x.flatten(2), 2, (4 * h, 4 * w))
+
+    def _draw_cells(self, weights: Tensor, cells: Tensor) -> Tensor:
+        """(P, L*16, M) logits of cells (P, L, D): pixels stay with their cell up to the end."""
+        to_stride8, norm, activate, to_stride4 = self._upscaling()
+        x = _spread(cells, to_stride8)  # P L 4 D/4
+        x = F.layer_norm(x, tuple(norm.weight.shape), norm.weight, norm.bias, norm.eps)
+        x = _spread(activate(x).flatten(1, 2), to_stride4)  # P 4L 4 D/8
+        return torch.matmul(activate(x).flatten(1, 2), weights.mT)
+
+    def _upscaling(self) -> tuple[nn.ConvTranspose2d, LayerNorm2d, nn.Module, nn.ConvTranspose2d]:
         to_stride8, norm, activate, to_stride4, _ = self.output_upscaling
-        x = activate(norm(_sum(to_stride8(cells), features.stride8, prompts.stride8)))
-        x = to_stride4(self.refine8(x))
-        return self.refine4(activate(_sum(x, features.stride4, prompts.stride4)))  # type: ignore[no-any-return]
+        return to_stride8, norm, activate, to_stride4  # type: ignore[return-value]
+
+
+def _as_rows(x: Tensor) -> Tensor:
+    """(P, C, h, w) to (P, h*w, C); no copy of channels-last memory."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
+
+
+def _as_image(x: Tensor, h: int, w: int) -> Tensor:
+    """(P, h*w, 4, C), where each cell has four quarters, to (P, C, 2h, 2w), channels last."""
+    x = torch.unflatten(torch.unflatten(x, 2, (2, 2)), 1, (h, w)).transpose(2, 3)  # P h 2 w 2 C
+    return x.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+
+
+def _in_order(x: Tensor, h: int, w: int) -> Tensor:
+    """(P, h*w*16, M), quarters of quarters of cells, to (P, M, 4h, 4w)."""
+    x = torch.unflatten(x, 1, (h, w, 2, 2, 2, 2))
+    return F.pixel_shuffle(x.permute(0, 7, 3, 5, 4, 6, 1, 2).flatten(1, 5), 4)
+
+
+def _spread(x: Tensor, conv: nn.ConvTranspose2d) -> Tensor:
+    """(P, L, C) to (P, L, 4, C'): the four quarters of each cell, row by row.
+
+    A transposed convolution whose stride is its kernel is one matrix product a cell.
+    """
+    P = x.shape[0]
+    weight = conv.weight.permute(0, 2, 3, 1).flatten(1)
+    bias = conv.bias.repeat(4)  # type: ignore[union-attr]
+    x = torch.addmm(bias, x.flatten(0, 1), weight)
+    return x.reshape(P, -1, 4, conv.out_channels)
 
 
 def _sum(x: Tensor, y: Tensor, z: Tensor | None) -> Tensor:

@@ -123,14 +123,18 @@ class PromptEncoder(nn.Module):
         has_text = mask.new_ones(P) if has_text is None else has_text
         return tokens, torch.cat([mask, has_text.unsqueeze(1)], dim=1)
 
+    @property
+    def no_mask(self) -> Tensor:
+        """(1, D, 1, 1) dense embedding of prompts without a mask."""
+        return self.no_mask_embed.weight.reshape(1, -1, 1, 1)
+
     def _encode_mask(self, prompts: PromptTensors) -> Tensor:
-        no_mask = self.no_mask_embed.weight.reshape(1, -1, 1, 1)
         if prompts.mask_input is None:
-            return no_mask
+            return self.no_mask
         dense = self.mask_downscaling(prompts.mask_input)
         if prompts.has_mask is None:
             return dense  # type: ignore[no-any-return]
-        return torch.where(prompts.has_mask.reshape(-1, 1, 1, 1), dense, no_mask)
+        return torch.where(prompts.has_mask.reshape(-1, 1, 1, 1), dense, self.no_mask)
 
     def _draw(self, prompts: PromptTensors, image_size: int, side: int) -> Tensor:
         """(P, 4, 4h, 4w): foreground clicks, background clicks, box, earlier logits."""
@@ -152,7 +156,8 @@ class PromptEncoder(nn.Module):
         x_in = torch.where(first, dx, torch.where(last, -dx, math.inf)).amin(1)  # P side
         y_in = torch.where(first, dy, torch.where(last, -dy, math.inf)).amin(1)
         margin = torch.minimum(x_in[:, None, :], y_in[:, :, None]) / step
-        box = torch.where(torch.isinf(margin), 0.0, margin.clamp(-1, 1))
+        has_box = (first | last).any(1)[..., None]  # not isinf: runtimes replace infinities
+        box = torch.where(has_box, margin.clamp(-1, 1), 0.0)
         logits = self._fed_back(prompts, box)
         return torch.stack([*clicks, box, logits], dim=1)
 

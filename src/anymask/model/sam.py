@@ -5,6 +5,7 @@ S model side, D width, h w embedding grid.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from anymask.model.image_encoder import ImageEncoderViT
 from anymask.model.mask_decoder import MaskDecoder
 from anymask.model.prompt_encoder import PromptEncoder
 from anymask.model.text_link import TextLink
+from anymask.model.two_way_transformer import PreparedCells
 
 
 class Sam(nn.Module):
@@ -67,9 +69,30 @@ class Sam(nn.Module):
         return self.image_encoder(images)  # type: ignore[no-any-return]
 
     def dense_positional_encoding(self, features: ImageFeatures) -> Tensor:
-        """(1, D, h, w) encoding of the embedding grid's cells."""
+        """(1, D, h, w) encoding of the embedding grid's cells, in the features' dtype."""
         h, w = features.image_embeddings.shape[-2:]
-        return self.prompt_encoder.pe_layer.grid(h, w)
+        # under autocast a float32 addend would make every sum float32
+        return self.prompt_encoder.pe_layer.grid(h, w).to(features.image_embeddings.dtype)
+
+    def prepare_positions(self, features: ImageFeatures) -> PreparedCells:
+        """What is common to all prompts about any image whose grid is that of `features`."""
+        encoding = self.dense_positional_encoding(features)
+        return self.mask_decoder.prepare_positions(encoding)
+
+    def prepare_image(self, features: ImageFeatures, positions: PreparedCells) -> PreparedCells:
+        """What is common to all prompts about one image (B = 1), for `decode`.
+
+        `positions` is `prepare_positions` of such features. Models that draw their prompts find
+        nothing in common beyond them.
+        """
+        if self.config.prompt_maps:
+            return positions
+        return self.mask_decoder.prepare_image(
+            positions,
+            features.image_embeddings,
+            self.prompt_encoder.no_mask,
+            self.dense_positional_encoding(features),
+        )
 
     def decode(
         self,
@@ -78,6 +101,7 @@ class Sam(nn.Module):
         image_index: Tensor,
         *,
         multimask_output: bool | None,
+        prepared: PreparedCells | None = None,
     ) -> DecodedMasks:
         """The masks of P prompts.
 
@@ -87,10 +111,15 @@ class Sam(nn.Module):
             image_index: (P,) int64, the image that each prompt is about.
             multimask_output: True for three masks, False for the single one, None for all four
                 (the single one first).
+            prepared: `prepare_positions`, or, for a single image, `prepare_image`; saves work that
+                is common to many calls, and changes nothing.
         """
+        if prepared is not None and prompts.mask_input is not None:
+            prepared = replace(prepared, image=None)
         return self.mask_decoder(  # type: ignore[no-any-return]
             features.select(image_index),
             self.dense_positional_encoding(features),
             self.prompt_encoder(prompts, features.image_embeddings.shape[-1]),
             multimask_output,
+            prepared,
         )

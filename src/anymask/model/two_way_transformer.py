@@ -1,46 +1,61 @@
 """The decoder's transformer: tokens attend to the image and the image to the tokens (App. A).
 
-Letters: P prompts, T tokens of a prompt, L image cells, D width.
+Letters: P prompts, T tokens of a prompt, L image cells, D width, H heads, d inner width of a head.
 """
 
-import torch.nn.functional as F
+from dataclasses import dataclass, replace
+
 from torch import Tensor, nn
 
 from anymask.model.layers import MlpBlock
+from anymask.model.two_way_attention import (
+    Attention,
+    ImageToTokenAttention,
+    TokenToImageAttention,
+)
 
 
-class Attention(nn.Module):
-    """Multi-head attention whose inner width can be smaller than its outer one."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreparedLayer:
+    """What a layer knows of the cells before any prompt, in its heads.
 
-    def __init__(self, dim: int, num_heads: int, downsample: int = 1, dropout: float = 0.0) -> None:
-        super().__init__()
-        inner_dim = dim // downsample
-        if inner_dim % num_heads:
-            raise ValueError(f"num_heads must divide {inner_dim}, got {num_heads}.")
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.q_proj = nn.Linear(dim, inner_dim)
-        self.k_proj = nn.Linear(dim, inner_dim)
-        self.v_proj = nn.Linear(dim, inner_dim)
-        self.out_proj = nn.Linear(inner_dim, dim)
+    Attributes:
+        keys: (H, L, d) that tokens look for.
+        queries: (H, L, d) with which cells look for tokens.
+    """
 
-    def _split(self, x: Tensor) -> Tensor:
-        P, L, D = x.shape
-        return x.reshape(P, L, self.num_heads, D // self.num_heads).transpose(1, 2)
+    keys: Tensor
+    queries: Tensor
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None = None) -> Tensor:
-        """(P, Lq, D) from queries (P, Lq, D), keys and values (P, Lk, D).
 
-        `key_mask` (P, 1, 1, Lk) bool is True where a key may be seen.
-        """
-        q, k, v = (
-            self._split(proj(x))
-            for proj, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v))
-        )
-        dropout = self.dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask, dropout_p=dropout)
-        P, _, L, _ = x.shape
-        return self.out_proj(x.transpose(1, 2).reshape(P, L, -1))  # type: ignore[no-any-return]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreparedImage:
+    """The first layer's view of one image, the same for all prompts without a dense map.
+
+    Attributes:
+        cells: (1, L, D) image embedding plus the dense embedding of "no mask".
+        layer: keys and queries of these cells at their positions.
+        values: (H, L, d) that tokens get from the cells.
+    """
+
+    cells: Tensor
+    layer: PreparedLayer
+    values: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreparedCells:
+    """What all prompts have in common.
+
+    Attributes:
+        layers: of the cells' positions alone, one for each block.
+        final_keys: (H, L, d), likewise, of the last attention.
+        image: more about the first block, for prompts about one image that have no dense map.
+    """
+
+    layers: tuple[PreparedLayer, ...]
+    final_keys: Tensor
+    image: PreparedImage | None = None
 
 
 class TwoWayBlock(nn.Module):
@@ -60,12 +75,12 @@ class TwoWayBlock(nn.Module):
         self.is_first = is_first
         self.self_attn = Attention(dim, num_heads, dropout=dropout)
         self.norm1 = nn.LayerNorm(dim)
-        self.cross_attn_token_to_image = Attention(dim, num_heads, downsample, dropout)
+        self.cross_attn_token_to_image = TokenToImageAttention(dim, num_heads, downsample, dropout)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = MlpBlock(dim, mlp_dim, nn.ReLU)
         self.norm3 = nn.LayerNorm(dim)
         self.norm4 = nn.LayerNorm(dim)
-        self.cross_attn_image_to_token = Attention(dim, num_heads, downsample, dropout)
+        self.cross_attn_image_to_token = ImageToTokenAttention(dim, num_heads, downsample, dropout)
         self.dropout = nn.Dropout(dropout)
 
     def forward(
@@ -73,10 +88,14 @@ class TwoWayBlock(nn.Module):
         tokens: Tensor,
         cells: Tensor,
         token_pe: Tensor,
-        cell_pe: Tensor,
+        known: PreparedLayer,
+        values: Tensor | None,
         token_mask: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Updated tokens (P, T, D) and cells (P, L, D)."""
+        """Updated tokens (P, T, D) and cells (P, L, D).
+
+        `values` is `PreparedImage.values` where `known` knows the cells and not only their places.
+        """
         if self.is_first:
             # The first layer's tokens are their own positions, and take no residual.
             tokens = self.self_attn(tokens, tokens, tokens, token_mask)
@@ -85,14 +104,23 @@ class TwoWayBlock(nn.Module):
             tokens = tokens + self.dropout(self.self_attn(q, q, tokens, token_mask))
         tokens = self.norm1(tokens)
 
-        k = cells + cell_pe
-        attended = self.cross_attn_token_to_image(tokens + token_pe, k, cells)
+        attended = self.cross_attn_token_to_image(tokens + token_pe, known.keys, cells, values)
         tokens = self.norm2(tokens + self.dropout(attended))
         tokens = self.norm3(tokens + self.dropout(self.mlp(tokens)))
 
-        attended = self.cross_attn_image_to_token(k, tokens + token_pe, tokens, token_mask)
+        unknown = cells if values is None else None
+        attended = self.cross_attn_image_to_token(
+            known.queries, tokens + token_pe, tokens, unknown, token_mask
+        )
         cells = self.norm4(cells + self.dropout(attended))
         return tokens, cells
+
+    def prepare(self, cells: Tensor) -> PreparedLayer:
+        """Keys and queries of cells (1, L, D)."""
+        return PreparedLayer(
+            keys=self.cross_attn_token_to_image.prepare(cells),
+            queries=self.cross_attn_image_to_token.prepare(cells),
+        )
 
 
 class TwoWayTransformer(nn.Module):
@@ -112,22 +140,49 @@ class TwoWayTransformer(nn.Module):
             TwoWayBlock(dim, num_heads, mlp_dim, downsample, dropout, is_first=i == 0)
             for i in range(depth)
         )
-        self.final_attn_token_to_image = Attention(dim, num_heads, downsample, dropout)
+        self.final_attn_token_to_image = TokenToImageAttention(dim, num_heads, downsample, dropout)
         self.norm_final_attn = nn.LayerNorm(dim)
 
     def forward(
-        self, tokens: Tensor, cells: Tensor, cell_pe: Tensor, token_mask: Tensor | None = None
+        self,
+        tokens: Tensor,
+        cells: Tensor,
+        prepared: PreparedCells,
+        token_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Tokens (P, T, D) and cells (P, L, D) that have seen each other.
 
         Args:
             tokens: (P, T, D) output tokens and prompt tokens; they are their own positions.
-            cells: (P, L, D) image embedding plus dense prompt.
-            cell_pe: (1, L, D) positional encoding of the cells.
+            cells: (P, L, D) image embedding plus dense prompt; (1, L, D) where all prompts have
+                the same.
+            prepared: by `prepare_positions` or, for the image's own cells, by `prepare_image`.
             token_mask: (P, 1, 1, T) bool, False for the fillers of a ragged batch.
         """
-        token_pe = tokens
-        for layer in self.layers:
-            tokens, cells = layer(tokens, cells, token_pe, cell_pe, token_mask)
-        attended = self.final_attn_token_to_image(tokens + token_pe, cells + cell_pe, cells)
+        token_pe, layers, values = tokens, prepared.layers, None
+        if prepared.image is not None:
+            layers, values = (prepared.image.layer, *layers[1:]), prepared.image.values
+        for layer, known in zip(self.layers, layers, strict=True):
+            tokens, cells = layer(tokens, cells, token_pe, known, values, token_mask)
+            values = None  # now every prompt has cells of its own
+        attended = self.final_attn_token_to_image(tokens + token_pe, prepared.final_keys, cells)
         return self.norm_final_attn(tokens + attended), cells
+
+    def prepare_positions(self, cell_pe: Tensor) -> PreparedCells:
+        """What is known from the positional encoding (1, L, D) of the cells."""
+        return PreparedCells(
+            layers=tuple(layer.prepare(cell_pe) for layer in self.layers),  # type: ignore[operator]
+            final_keys=self.final_attn_token_to_image.prepare(cell_pe),
+        )
+
+    def prepare_image(
+        self, positions: PreparedCells, cells: Tensor, cell_pe: Tensor
+    ) -> PreparedCells:
+        """What is known of one image's cells (1, L, D), besides their positions."""
+        first: TwoWayBlock = self.layers[0]  # type: ignore[assignment]
+        image = PreparedImage(
+            cells=cells,
+            layer=first.prepare(cells + cell_pe),
+            values=first.cross_attn_token_to_image.prepare_values(cells),
+        )
+        return replace(positions, image=image)

@@ -4,11 +4,11 @@ from anymask.core.rle import Rle
 from anymask.inference.candidates import (
     MaskCandidates,
     best_of_crop,
-    best_of_crops,
+    boxes_of,
     cleaned,
     concatenate,
+    distinct_from,
     near_crop_edge,
-    uncropped,
 )
 
 
@@ -17,8 +17,8 @@ def candidates(masks, ious=None, crop_box=(0, 0, 30, 20)) -> MaskCandidates:
     rles = tuple(Rle.from_mask(mask) for mask in masks)
     K = len(rles)
     return MaskCandidates(
-        rles=rles,
-        boxes=np.array([rle.to_box() for rle in rles], dtype=np.float32).reshape(-1, 4),
+        masks=rles,
+        boxes=boxes_of(rles),
         iou_predictions=np.array(ious if ious is not None else [0.9] * K, dtype=np.float32),
         stability_scores=np.ones(K, dtype=np.float32),
         point_coords=np.arange(2.0 * K).reshape(-1, 2),
@@ -36,9 +36,8 @@ def test_nothing_goes_through_all_steps():
     nothing = concatenate([])
     assert len(nothing) == 0
     assert len(best_of_crop(nothing, 0.7)) == 0
-    assert len(best_of_crops(nothing, 0.7)) == 0
+    assert len(distinct_from(nothing.boxes, nothing, 0.7)) == 0
     assert len(cleaned(nothing, 10, 0.7)) == 0
-    assert len(uncropped(nothing, (0, 0, 5, 5), (20, 30))) == 0
     assert near_crop_edge(nothing.boxes, (0, 0, 5, 5), (20, 30)).shape == (0,)
 
 
@@ -49,20 +48,11 @@ def test_better_of_two_alike_masks_stays():
     assert kept.point_coords.tolist() == [[2, 3], [4, 5]]
 
 
-def test_mask_of_the_smaller_crop_stays():
-    mask = rectangle(0, 0, 10, 10)
-    whole = candidates([mask], [0.99])
-    part = candidates([mask], [0.5], crop_box=(0, 0, 15, 10))
-    kept = best_of_crops(concatenate([whole, part]), 0.7)
-    assert kept.crop_boxes.tolist() == [[0, 0, 15, 10]]
-
-
-def test_uncropped_mask_lies_at_its_place_in_the_image():
-    small = rectangle(1, 2, 4, 5, size=(10, 12))
-    moved = uncropped(candidates([small]), (15, 8, 27, 18), (20, 30))
-    assert np.array_equal(moved.rles[0].to_mask(), rectangle(16, 10, 19, 13))
-    assert moved.boxes.tolist() == [[16, 10, 19, 13]]
-    assert moved.point_coords.tolist() == [[15, 9]]
+def test_masks_that_repeat_earlier_ones_go_and_the_order_stays():
+    masks = [rectangle(0, 0, 10, 10), rectangle(20, 10, 25, 15), rectangle(20, 10, 25, 16)]
+    earlier = np.array([[0, 0, 10, 9]], dtype=np.float32)
+    kept = distinct_from(earlier, candidates(masks, [0.5, 0.6, 0.9]), 0.7)
+    assert kept.point_coords.tolist() == [[2, 3]]
 
 
 def test_cleaning_fills_holes_and_prefers_masks_that_needed_none():
@@ -72,7 +62,7 @@ def test_cleaning_fills_holes_and_prefers_masks_that_needed_none():
     speckled = rectangle(20, 10, 28, 18)
     speckled[0, 29] = True
     kept = cleaned(candidates([holed, alike, speckled]), 5, 0.7)
-    assert [rle.area for rle in kept.rles] == [100, 64]
+    assert [rle.area for rle in kept.masks] == [100, 64]
     assert kept.boxes.tolist() == [[0, 0, 10, 10], [20, 10, 28, 18]]
     assert kept.point_coords[0].tolist() == [2, 3]
 

@@ -6,6 +6,7 @@ import pytest
 
 from anymask.cli.everything import OPTIONS
 from anymask.core.errors import InvalidInputError
+from anymask.core.regions import remove_small_regions
 from anymask.inference.generator import MaskGenerator
 from anymask.inference.predictor import Predictor
 from anymask.model.checkpoints import build_sam
@@ -60,7 +61,7 @@ def test_same_image_gives_the_same_records_whatever_the_batch():
 def test_no_mask_may_pass():
     assert generate(pred_iou_thresh=1.0) == []
     assert generate(stability_score_thresh=1.1) == []
-    assert generate(stability_score_thresh=1.1, full_size_stability=True) == []
+    assert generate(stability_score_thresh=1.1, full_size_decisions=True) == []
     assert generate(pred_iou_thresh=1.0, crop_num_layers=1, min_mask_region_area=10) == []
 
 
@@ -91,10 +92,12 @@ def test_crops_add_masks_of_smaller_boxes():
 def test_small_regions_are_cleaned():
     records = generate(min_mask_region_area=60)
     assert records
-    from anymask.core.regions import remove_small_regions
-
     for record in records:
-        assert not remove_small_regions(record.segmentation.to_mask(), 60, "islands")[1]
+        rle = record.segmentation
+        assert remove_small_regions(rle, 60, "islands") is rle
+    smallest = min(record.area for record in records)
+    larger = generate(min_mask_region_area=60, min_mask_area=smallest + 1)
+    assert len(larger) == sum(record.area > smallest for record in records)
 
 
 def test_given_grid_is_where_it_clicks():
@@ -135,3 +138,90 @@ def test_thresholds_left_out_are_the_models_own():
     assert (generator.pred_iou_thresh, generator.stability_score_thresh) == (0.3, 0.4)
     asked = MaskGenerator(generator.predictor, pred_iou_thresh=0.0)
     assert (asked.pred_iou_thresh, asked.stability_score_thresh) == (0.0, 0.4)
+
+
+def test_masks_of_a_crop_come_before_the_next_crop_is_looked_at(monkeypatch):
+    generator = MaskGenerator(tiny_predictor(), crop_num_layers=1, **PERMISSIVE)
+    image = noise_image(160, 200)
+    expected = [record.to_json() for record in generator.generate(image)]
+    embedded = []
+    embed = generator.predictor.embed
+    monkeypatch.setattr(
+        generator.predictor, "embed", lambda x: (embedded.append(x.shape), embed(x))[1]
+    )
+    masks = generator.iter_masks(image)
+    first = next(masks)
+    assert len(embedded) < 5
+    assert [first.to_json(), *(record.to_json() for record in masks)] == expected
+    areas = [record.crop_box[2] * record.crop_box[3] for record in generator.generate(image)]
+    assert areas == sorted(areas)
+
+
+def test_stream_shows_masks_early_and_ends_with_those_of_generate():
+    generator = MaskGenerator(
+        tiny_predictor(), points_per_batch=3, min_mask_region_area=20, **PERMISSIVE
+    )
+    updates = list(generator.stream(noise_image()))
+    assert [update.is_final for update in updates] == [False] * 6 + [True]
+    assert updates[0].masks
+    fractions = [update.fraction_done for update in updates]
+    assert fractions == sorted(fractions)
+    assert fractions[-2:] == [1.0, 1.0]
+    shown = [record.id for update in updates[:-1] for record in update.masks]
+    assert shown == list(range(1, len(shown) + 1))
+    expected = [record.to_json() for record in generator.generate(noise_image())]
+    assert [record.to_json() for record in updates[-1].masks] == expected
+
+
+@pytest.mark.parametrize(("points_per_batch", "crop_num_layers"), [(5, 0), (64, 1)])
+def test_adaptive_grid_asks_a_third_and_finds_masks_of_the_full_grid(
+    monkeypatch, points_per_batch, crop_num_layers
+):
+    options = {**PERMISSIVE, "points_per_side": 6, "box_nms_thresh": 1.0}
+    options |= {"crop_num_layers": crop_num_layers, "crop_nms_thresh": 1.0}
+    image = noise_image(160, 200)
+    full = MaskGenerator(tiny_predictor(), **options).generate(image)
+    generator = MaskGenerator(
+        tiny_predictor(), adaptive_grid=True, points_per_batch=points_per_batch, **options
+    )
+    asked = []
+    decode = generator.predictor.decode
+
+    def counting(embedding, packed, **kwargs):
+        asked.append(len(packed.point_labels))
+        return decode(embedding, packed, **kwargs)
+
+    monkeypatch.setattr(generator.predictor, "decode", counting)
+    found = generator.generate(image)
+    assert sum(asked) == 12 * (1 + 4 * crop_num_layers)
+    places = {(record.point_coords, record.crop_box) for record in full}
+    assert {(record.point_coords, record.crop_box) for record in found} <= places
+    assert 0 < len(found) < len(full)
+
+
+def test_adaptive_grid_needs_a_regular_one():
+    with pytest.raises(InvalidInputError, match="adaptive_grid must be off for given grids"):
+        MaskGenerator(tiny_predictor(), adaptive_grid=True, grids=[np.array([[0.5, 0.5]])])
+
+
+@pytest.mark.parametrize(("size", "value"), [((1, 1), 0), ((1, 90), 255), ((90, 1), 0)])
+@pytest.mark.parametrize("options", [{"crop_num_layers": 2}, {"full_size_decisions": True}])
+def test_degenerate_images_have_a_valid_answer(size, value, options):
+    generator = MaskGenerator(
+        tiny_predictor(), min_mask_region_area=4, **{**PERMISSIVE, "points_per_side": 2}, **options
+    )
+    for record in generator.generate(np.full((*size, 3), value, dtype=np.uint8)):
+        assert record.segmentation.size == size
+        assert record.area == record.segmentation.area > 0
+        assert np.isfinite([record.predicted_iou, record.stability_score, *record.bbox]).all()
+
+
+def test_full_size_decisions_give_nearly_the_same_masks():
+    options = {"box_nms_thresh": 1.0}
+    fast, exact = (generate(**options, full_size_decisions=full) for full in (False, True))
+    assert len(fast) == pytest.approx(len(exact), abs=2) != 0
+    by_click = {(r.point_coords, r.crop_box, r.predicted_iou): r for r in exact}
+    for record in fast:
+        twin = by_click.get((record.point_coords, record.crop_box, record.predicted_iou))
+        if twin is not None:
+            assert record.area == pytest.approx(twin.area, abs=max(3, 0.01 * twin.area))

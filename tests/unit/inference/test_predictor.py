@@ -155,6 +155,25 @@ def test_bfloat16_encoder_answers_nearly_the_same():
     assert np.abs(got - exact.low_res_logits).max() < 0.1
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_predictor_in_a_short_type_leaves_the_callers_weights(name):
+    model = build_sam({"tiny": tiny, "tiny_vit": tiny_vit}[name](), seed=7)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    Predictor(model, "t", "cpu", "bfloat16").embed(noise_image())
+    after = model.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_a_compiled_predictor_translates_the_encoder(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda part: compiled.append(part) or part)
+    model = build_sam(tiny(), seed=7)
+    predictor = Predictor(model, "tiny-test", "cpu", "float32", compile=True)
+    assert compiled == [model.encode_images]
+    expected = tiny_predictor().predict(tiny_predictor().embed(noise_image()), POINT)
+    assert_close(predictor.predict(predictor.embed(noise_image()), POINT), expected)
+
+
 def test_array_that_may_not_be_written_is_embedded_without_a_warning():
     image = noise_image(64, 48)  # already of the model's size, so not copied by resizing
     image.setflags(write=False)
@@ -175,7 +194,7 @@ class LetterCounts:
 def text_predictor(request) -> Predictor:
     preset = {"tiny": tiny, "tiny_vit": tiny_vit}[request.param]()
     config = dataclasses.replace(preset, text_dim=6, text_link_dim=0)
-    return Predictor(build_sam(config, seed=7), "text-test", "cpu", text_encoder=LetterCounts())
+    return Predictor(build_sam(config, seed=7), "text-test", "cpu", "float32", LetterCounts())
 
 
 def test_text_changes_the_answer_and_composes_with_points_and_boxes(text_predictor):
@@ -200,7 +219,7 @@ def test_text_changes_the_answer_and_composes_with_points_and_boxes(text_predict
 
 def test_words_without_a_prompt_change_nothing(text_predictor):
     embedding = text_predictor.embed(noise_image())
-    without = Predictor(text_predictor.model, "text-test", "cpu")
+    without = Predictor(text_predictor.model, "text-test", "cpu", "float32")
     expected = without.predict(embedding, POINT)
     assert_close(text_predictor.predict(embedding, POINT), expected)
 
@@ -231,7 +250,8 @@ def test_missing_and_unfitting_text_encoders_are_told(text_predictor):
 
 
 def test_unknown_dtype_is_told():
-    with pytest.raises(InvalidInputError, match="dtype must be float32 or bfloat16, got 'float8'"):
+    known = "auto, float32, bfloat16 or float16"
+    with pytest.raises(InvalidInputError, match=f"dtype must be {known}, got 'float8'"):
         Predictor(build_sam(tiny()), "tiny", "cpu", dtype="float8")
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anymask.model.features import DecodedMasks, ImageFeatures
+from anymask.model.features import DecodedMasks, ImageFeatures, PromptTensors
 
 
 def features_of(num_images: int) -> ImageFeatures:
@@ -19,8 +19,10 @@ def features_of(num_images: int) -> ImageFeatures:
 def test_each_prompt_gets_the_features_of_its_image(num_images, index):
     features = features_of(num_images)
     chosen = features.select(torch.tensor(index))
-    assert torch.equal(chosen.image_embeddings, features.image_embeddings[index])
-    assert torch.equal(chosen.stride8, features.stride8[index])
+    # a single image stays one row, which broadcasts
+    rows = [0] if num_images == 1 else index
+    assert torch.equal(chosen.image_embeddings, features.image_embeddings[rows])
+    assert torch.equal(chosen.stride8, features.stride8[rows])
     assert chosen.stride4 is None
 
 
@@ -30,3 +32,17 @@ def test_best_is_the_mask_with_the_highest_predicted_iou():
         low_res_logits=logits, iou_predictions=torch.tensor([[0.1, 0.9, 0.5], [0.7, 0.2, 0.3]])
     )
     assert torch.equal(decoded.best(), torch.stack([logits[0, 1:2], logits[1, 0:1]]))
+
+
+def test_prompts_are_split_in_order():
+    prompts = PromptTensors(
+        point_coords=torch.randn(5, 1, 2),
+        point_labels=torch.arange(5).reshape(5, 1),
+        has_text=torch.tensor([True, False, True, False, True]),
+    )
+    parts = prompts.split(2)
+    assert [len(part.point_labels) for part in parts] == [2, 2, 1]
+    for name in ("point_coords", "point_labels", "has_text"):
+        together = torch.cat([getattr(part, name) for part in parts])
+        assert torch.equal(together, getattr(prompts, name))
+    assert all(part.mask_input is None for part in parts)

@@ -1,110 +1,16 @@
-"""The ViT encoder: windows, relative positions, and attention against slow references."""
+"""The ViT encoder: any image size, any batch, with gradients and without, in short types."""
 
 import dataclasses
-import math
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from anymask.model.image_encoder import (
-    ImageEncoderViT,
-    RelPosAttention,
-    VitBlock,
-    merge_windows,
-    partition_windows,
-    relative_table,
-)
+from anymask.model import image_encoder, relative_attention
+from anymask.model.image_encoder import ImageEncoderViT
+from anymask.model.precision import store_weights
 from anymask.model.presets import tiny_vit
 
 CONFIG = tiny_vit().image_encoder
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 5))
-def test_windows_merge_to_what_was_cut(h, w, window_size):
-    x = torch.randn(2, h, w, 3)
-    windows, padded_size = partition_windows(x, window_size)
-    assert windows.shape[1:] == (window_size, window_size, 3)
-    assert torch.equal(merge_windows(windows, padded_size, x.shape[1:3]), x)
-
-
-def test_windows_are_tiles_row_by_row_padded_with_zeros():
-    x = torch.arange(1.0, 7).reshape(1, 2, 3, 1)
-    windows, padded_size = partition_windows(x, 2)
-    assert padded_size == (2, 4)
-    assert windows[..., 0].tolist() == [[[1, 2], [4, 5]], [[3, 0], [6, 0]]]
-
-
-def test_relative_table_holds_the_row_of_each_distance():
-    rel_pos = torch.randn(7, 3)
-    table = relative_table(rel_pos, 4)
-    for query in range(4):
-        for key in range(4):
-            assert torch.equal(table[query, key], rel_pos[query - key + 3])
-
-
-def test_relative_table_of_another_size_is_interpolated():
-    rel_pos = torch.arange(7.0)[:, None].expand(7, 2)
-    table = relative_table(rel_pos, 7)
-    assert table.shape == (7, 7, 2)
-    along = torch.cat([table[0].flip(0), table[1:, 0]])[:, 0]  # distances -6 to 6
-    assert bool((along.diff() >= 0).all())
-    torch.testing.assert_close(along[[0, 6, -1]], torch.tensor([0.0, 3.0, 6.0]))
-
-
-def slow_attention(attention: RelPosAttention, x: torch.Tensor) -> np.ndarray:
-    """Return one (h, w, C) grid's attention, one query at a time."""
-    h, w, C = x.shape
-    heads = attention.num_heads
-    c = C // heads
-    q, k, v = attention.qkv(x).reshape(h, w, 3, heads, c).permute(2, 3, 0, 1, 4).numpy()
-    rel_h, rel_w = attention.rel_pos_h.numpy(), attention.rel_pos_w.numpy()
-    out = np.zeros((h, w, heads, c), dtype=np.float32)
-    for n in range(heads):
-        for i, j in np.ndindex(h, w):
-            scores = np.zeros((h, w))
-            for a, b in np.ndindex(h, w):
-                scores[a, b] = q[n, i, j] @ (
-                    k[n, a, b] / math.sqrt(c) + rel_h[i - a + h - 1] + rel_w[j - b + w - 1]
-                )
-            weights = np.exp(scores - scores.max())
-            out[i, j, n] = np.einsum("ab,abc->c", weights / weights.sum(), v[n])
-    return attention.proj(torch.from_numpy(out.reshape(h, w, C))).numpy()
-
-
-@pytest.fixture
-def block():
-    torch.manual_seed(0)
-    block = VitBlock(CONFIG, window_size=4, grid_size=6, drop_path=0.0).eval()
-    torch.nn.init.normal_(block.attn.rel_pos_h)
-    torch.nn.init.normal_(block.attn.rel_pos_w)
-    torch.nn.init.normal_(block.norm1.bias)
-    return block
-
-
-@torch.no_grad()
-def test_attention_with_relative_positions_equals_a_slow_reference(block):
-    x = torch.randn(2, 4, 4, 32)
-    expected = np.stack([slow_attention(block.attn, grid) for grid in x])
-    np.testing.assert_allclose(block.attn(x).numpy(), expected, atol=1e-5)
-
-
-@torch.no_grad()
-def test_padding_of_windows_takes_part_in_attention_as_the_weights_expect(block):
-    x = torch.randn(1, 6, 6, 32)
-    padded = np.zeros((8, 8, 32), dtype=np.float32)
-    padded[:6, :6] = block.norm1(x)[0].numpy()
-    attended = np.zeros_like(padded)
-    for row in (0, 4):
-        for column in (0, 4):
-            tile = np.s_[row : row + 4, column : column + 4]
-            attended[tile] = slow_attention(block.attn, torch.from_numpy(padded[tile]))
-    expected = x + torch.from_numpy(attended[:6, :6])
-    expected = expected + block.mlp(block.norm2(expected))
-    torch.testing.assert_close(block(x), expected, atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("side", [64, 96, 160])
@@ -125,3 +31,92 @@ def test_drop_path_acts_only_in_training():
     assert not torch.allclose(trained, again)
     encoder.eval()
     assert torch.equal(encoder(images).image_embeddings, encoder(images).image_embeddings)
+
+
+@pytest.fixture
+def encoder() -> ImageEncoderViT:
+    torch.manual_seed(0)
+    encoder = ImageEncoderViT(CONFIG, 96, 32).eval()
+    for name, parameter in encoder.named_parameters():
+        if "rel_pos" in name or name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    return encoder
+
+
+@pytest.mark.parametrize("small_parts", [False, True])
+def test_work_in_parts_gives_the_numbers_of_the_whole(encoder, monkeypatch, small_parts):
+    if small_parts:
+        monkeypatch.setattr(image_encoder, "_CELLS_PER_PASS", 72)
+        monkeypatch.setattr(image_encoder, "_CELLS_PER_MLP", 7)
+        monkeypatch.setattr(relative_attention, "_SCORES_PER_THREAD", 100)
+    images = torch.randn(3, 3, 96, 96)
+    whole = encoder(images).image_embeddings
+    with torch.no_grad():
+        parts = encoder(images).image_embeddings
+    assert whole.requires_grad
+    assert (whole - parts).norm() <= 1e-5 * whole.norm()
+
+
+def test_gradient_is_the_same_with_the_bias_in_wider_heads(encoder, monkeypatch):
+    images = torch.randn(2, 3, 96, 96)
+    gradients = []
+    for attend in (relative_attention._with_added_bias, widened):
+        monkeypatch.setattr(relative_attention, "_with_added_bias", attend)
+        encoder.zero_grad()
+        encoder(images).image_embeddings.square().sum().backward()
+        gradients.append([parameter.grad for parameter in encoder.parameters()])
+    for added, wider in zip(*gradients, strict=True):
+        torch.testing.assert_close(wider, added, rtol=1e-3, atol=1e-3 * float(added.abs().max()))
+
+
+def widened(q, k, v, bias_h, bias_w):
+    scale = q.shape[-1] ** 0.5
+    return relative_attention._with_wider_heads(q, k, v, bias_h * scale, bias_w * scale)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@torch.no_grad()
+def test_short_types_give_nearly_the_same(encoder, dtype):
+    images = torch.randn(2, 3, 96, 96)
+    exact = encoder(images).image_embeddings
+    store_weights(encoder, dtype)
+    with torch.autocast("cpu", dtype):
+        got = encoder(images).image_embeddings.float()
+    error = float((got - exact).norm() / exact.norm())
+    assert 0 < error < 0.012
+    norms = [m for m in encoder.modules() if isinstance(m, torch.nn.LayerNorm)]
+    assert {norm.weight.dtype for norm in norms} == {torch.float32}
+    assert encoder.blocks[0].mlp.lin1.weight.dtype == dtype
+
+
+def test_drop_path_still_acts_where_no_gradient_is_asked_for():
+    torch.manual_seed(0)
+    encoder = ImageEncoderViT(dataclasses.replace(CONFIG, drop_path=0.9), 96, 32)
+    images = torch.randn(8, 3, 96, 96)
+    with torch.no_grad():
+        assert not torch.allclose(
+            encoder(images).image_embeddings, encoder.eval()(images).image_embeddings
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.no_grad()
+def test_scores_are_never_whole_in_memory(dtype):
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Largest(TorchDispatchMode):
+        size = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            for tensor in result if isinstance(result, tuple) else (result,):
+                if isinstance(tensor, torch.Tensor):
+                    self.size = max(self.size, tensor.numel())
+            return result
+
+    L, heads = 48 * 48, 12
+    q, k, v = torch.randn(3, 1, heads, L, 8, dtype=dtype)
+    rows = columns = torch.randn(48, 48, 8)
+    with Largest() as largest:
+        relative_attention.relative_attention(q, k, v, rows, columns)
+    assert largest.size < heads * L * L / 2

@@ -1,5 +1,6 @@
 """What is timed: a model, a photograph and the contenders by name, buildable in any process."""
 
+import copy
 import dataclasses
 import json
 from collections.abc import Callable
@@ -21,10 +22,11 @@ from anymask.evaluation.speed.contenders import (
     segment_anything_contender,
     transformers_contender,
 )
-from anymask.inference.devices import select_device
+from anymask.inference.devices import EncoderDtype, select_device, select_placement
 from anymask.inference.predictor import Predictor
 from anymask.model.checkpoints import build_sam, load_sam
 from anymask.model.config import VitConfig
+from anymask.model.precision import store_weights
 from anymask.model.presets import preset
 from anymask.model.sam import Sam
 
@@ -118,9 +120,11 @@ class Setup:
         return {"points_per_side": self.points_per_side}
 
 
-def _ours(setup: Setup, name: str, dtype: str) -> Contender:
+def _ours(setup: Setup, name: str, dtype: EncoderDtype) -> Contender:
     sam, model_id = setup.loaded
-    predictor = Predictor(sam, model_id, setup.device, dtype=dtype)  # type: ignore[arg-type]
+    own = copy.deepcopy(sam)  # the others need the weights as they are
+    store_weights(own.image_encoder, select_placement(setup.device, dtype).dtype)
+    predictor = Predictor(own, model_id, setup.device, dtype)
     return anymask_contender(predictor, name, setup.generator_options)
 
 

@@ -1,0 +1,126 @@
+"""Our generator beside the reference's at equal options: the same masks, over photos and crops."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from anymask.core.rle import Rle
+from anymask.inference import facade
+from anymask.inference.generator import MaskGenerator
+from anymask.inference.predictor import Predictor
+from anymask.model.checkpoint_layouts import from_official
+from anymask.model.checkpoints import build_sam
+from anymask.model.presets import tiny_vit
+from reference_sam import build_reference, import_segment_anything, randomise
+
+reference_package = import_segment_anything()
+CONFIG = tiny_vit()
+PHOTOS = ("coffee", "astronaut", "chelsea", "rocket", "hubble_deep_field")
+OPTIONS = {
+    "grid": {"points_per_side": 6, "pred_iou_thresh": -100.0, "stability_score_thresh": 0.0},
+    "strict": {"points_per_side": 8, "pred_iou_thresh": 0.3, "stability_score_thresh": 0.3},
+    "crops": {
+        "points_per_side": 5,
+        "pred_iou_thresh": -100.0,
+        "stability_score_thresh": 0.0,
+        "crop_n_layers": 1,
+        "crop_n_points_downscale_factor": 2,
+    },
+}
+COMMON = {"stability_score_offset": 0.3, "box_nms_thresh": 0.9, "output_mode": "uncompressed_rle"}
+
+
+@cache
+def pictures() -> tuple[np.ndarray, ...]:
+    """Return ten pictures: scikit-image's photos, and a part of each in another shape."""
+    data = pytest.importorskip("skimage.data")
+    found = []
+    for name in PHOTOS:
+        photo = Image.fromarray(getattr(data, name)()).convert("RGB")
+        width, height = photo.size
+        found.append(np.array(photo.resize((240, 240 * height // width))))
+        part = photo.crop((width // 4, height // 3, width // 2, height))
+        found.append(np.array(part.resize((150, 200))))
+    return tuple(found)
+
+
+@cache
+def models() -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Return the reference's tiny network and ours with its weights.
+
+    Strong decoder weights and a high threshold give small masks of many shapes.
+    """
+    torch.manual_seed(0)
+    reference = build_reference(CONFIG)
+    randomise(reference, seed=4)
+    with torch.no_grad():
+        for parameter in reference.mask_decoder.parameters():
+            parameter *= 3 if parameter.ndim > 1 else 1
+    predictor = reference_package.SamPredictor(reference)
+    predictor.set_image(pictures()[0])
+    logits = predictor.predict(np.array([[50, 37]]), np.array([1]))[2]
+    reference.mask_threshold = float(np.percentile(logits, 95))
+    ours = build_sam(replace(CONFIG, mask_threshold=reference.mask_threshold))
+    ours.load_state_dict(from_official(reference.state_dict()))
+    return reference, ours.eval()
+
+
+def decoded(record: dict) -> np.ndarray:
+    return Rle.from_coco(record["segmentation"]).to_mask()
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_masks_boxes_and_scores_are_those_of_the_reference(options):
+    reference, ours = models()
+    theirs = reference_package.SamAutomaticMaskGenerator(reference, **COMMON, **options)
+    mine = facade.SamAutomaticMaskGenerator(ours, **COMMON, **options)
+    num_masks = 0
+    for picture in pictures():
+        # Ours drops empty masks; rounding alone decides whether a mask has its only pixel.
+        expected, got = (
+            [record for record in generator.generate(picture) if record["area"] > 1]
+            for generator in (theirs, mine)
+        )
+        assert len(got) == len(expected)
+        num_masks += len(got)
+        for record, other in zip(got, expected, strict=True):
+            assert iou(decoded(record), decoded(other)) >= 0.99
+            assert np.abs(np.subtract(record["bbox"], other["bbox"])).max() <= 1
+            assert record["predicted_iou"] == pytest.approx(other["predicted_iou"], abs=1e-3)
+            assert record["stability_score"] == pytest.approx(other["stability_score"], abs=1e-3)
+    assert num_masks > 30
+
+
+@pytest.mark.slow
+def test_decisions_at_low_resolution_keep_nearly_the_same_masks():
+    _, ours = models()
+    predictor = Predictor(ours, "tiny", "cpu", "float32")
+    overlaps = []
+    for picture in pictures():
+        exact, fast = (
+            MaskGenerator(
+                predictor,
+                points_per_side=6,
+                pred_iou_thresh=0.0,
+                stability_score_thresh=0.0,
+                box_nms_thresh=0.9,
+                full_size_decisions=full,
+            ).generate(picture)
+            for full in (True, False)
+        )
+        masks = [record.segmentation.to_mask() for record in fast]
+        for record in exact:
+            mask = record.segmentation.to_mask()
+            overlaps.append(max((iou(mask, other) for other in masks), default=0.0))
+    assert len(overlaps) > 30
+    # Masks at a threshold, or whose boxes just overlap too much, may be decided otherwise.
+    assert np.mean(np.array(overlaps) >= 0.98) > 0.8
