@@ -124,8 +124,9 @@ def test_small_regions_of_runs_are_those_of_pixels(mask, min_area, mode):
 @given(masks, st.sampled_from([4, 8]))
 def test_parts_of_runs_are_those_of_pixels(mask, connectivity):
     structure = ndimage.generate_binary_structure(2, connectivity // 4)
-    assert connected_components(Rle.from_mask(mask), connectivity)[1] == (
-        ndimage.label(mask, structure)[1]
+    assert (
+        connected_components(Rle.from_mask(mask), connectivity)[1]
+        == (ndimage.label(mask, structure)[1])
     )
 
 

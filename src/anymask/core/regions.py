@@ -106,5 +106,7 @@ def _without_islands(rle: Rle, min_area: float) -> Rle:
 def _areas(runs: ColumnRuns, labels: NDArray[np.int64], count: int) -> NDArray[np.float64]:
     """The pixels of each part."""
     _, row_starts, row_stops = runs
-    areas: NDArray[np.float64] = np.bincount(labels, (row_stops - row_starts).astype(float), count)
-    return areas
+    areas = np.bincount(
+        labels, weights=(row_stops - row_starts).astype(np.float64), minlength=count
+    )
+    return areas.astype(np.float64)

@@ -223,8 +223,11 @@ def run_command(*arguments: str) -> int:
     return run(parser.parse_args(arguments))
 
 
-def make_disc_predictor(model: str | None, device: str) -> DiscPredictor:
-    assert (model, device) == (None, "auto")
+def make_disc_predictor(
+    model: str | None, device: str, dtype: str, text_encoder: None
+) -> DiscPredictor:
+    # In float32 unless asked otherwise: published figures must not depend on the machine.
+    assert (model, device, dtype, text_encoder) == (None, "auto", "float32", None)
     return DiscPredictor()
 
 
