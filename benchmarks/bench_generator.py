@@ -58,7 +58,7 @@ def usual_thresholds(
 ) -> dict[str, float]:
     """Returns thresholds that a share `sure` of the answers passes, and `stable` of those.
 
-    From 64 clicks. The shares are those of the official weights on photos, about.
+    From 64 clicks. The shares are assumed: no trained weights of that size were measured.
     """
     embedding, config = predictor.embed(image), predictor.model.config
     points = point_grid(8) * np.array([image.shape[1], image.shape[0]])
@@ -98,7 +98,7 @@ def draw_blobs(sam: Sam, image: NDArray[np.uint8], covered: float = 0.1) -> None
     answers = predictor.predict(predictor.embed(image), clicks, multimask_output=True)
     logits = np.stack([answer.low_res_logits for answer in answers])  # 2 3 h w
     shifts = np.quantile(logits, 1 - covered, axis=(0, 2, 3))
-    scales = 8 / logits.std(axis=(0, 2, 3))  # as steep as logits of trained weights
+    scales = 8 / logits.std(axis=(0, 2, 3))  # a shift by one leaves most of a blob
     mlps = list(sam.mask_decoder.output_hypernetworks_mlps)[1:]
     with torch.no_grad():
         for mlp, shift, scale in zip(mlps, shifts.tolist(), scales.tolist(), strict=True):

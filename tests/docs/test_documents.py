@@ -38,6 +38,8 @@ def test_readme_shows_every_command_with_arguments_that_parse() -> None:
         "train",
         "pretrain",
         "finetune",
+        "export",
+        "bench",
         "completion",
     }
 

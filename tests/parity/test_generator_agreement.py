@@ -10,8 +10,6 @@ from PIL import Image
 
 from anymask.core.rle import Rle
 from anymask.inference import facade
-from anymask.inference.generator import MaskGenerator
-from anymask.inference.predictor import Predictor
 from anymask.model.checkpoint_layouts import from_official
 from anymask.model.checkpoints import build_sam
 from anymask.model.presets import tiny_vit
@@ -98,29 +96,3 @@ def test_masks_boxes_and_scores_are_those_of_the_reference(options):
             assert record["predicted_iou"] == pytest.approx(other["predicted_iou"], abs=1e-3)
             assert record["stability_score"] == pytest.approx(other["stability_score"], abs=1e-3)
     assert num_masks > 30
-
-
-@pytest.mark.slow
-def test_decisions_at_low_resolution_keep_nearly_the_same_masks():
-    _, ours = models()
-    predictor = Predictor(ours, "tiny", "cpu", "float32")
-    overlaps = []
-    for picture in pictures():
-        exact, fast = (
-            MaskGenerator(
-                predictor,
-                points_per_side=6,
-                pred_iou_thresh=0.0,
-                stability_score_thresh=0.0,
-                box_nms_thresh=0.9,
-                full_size_decisions=full,
-            ).generate(picture)
-            for full in (True, False)
-        )
-        masks = [record.segmentation.to_mask() for record in fast]
-        for record in exact:
-            mask = record.segmentation.to_mask()
-            overlaps.append(max((iou(mask, other) for other in masks), default=0.0))
-    assert len(overlaps) > 30
-    # Masks at a threshold, or whose boxes just overlap too much, may be decided otherwise.
-    assert np.mean(np.array(overlaps) >= 0.98) > 0.8

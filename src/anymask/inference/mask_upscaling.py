@@ -3,7 +3,7 @@
 The released model scales logits up bilinearly twice: to its square, then to the image. Both
 together are one linear map per axis, so that any tile of the image is a product of three small
 matrices. A tile whose logits all lie on one side of the threshold is known without it, as no
-interpolated value leaves the range of its neighbours; of a usual mask these are nine in ten.
+interpolated value leaves the range of its neighbours.
 
 Letters: K masks, H W pixels of the image, h w of the logits, T side of a tile, N tiles along an
 axis, U undecided tiles of a mask, k cells that a tile reads along an axis.
@@ -23,7 +23,6 @@ from anymask.core.rle import Rle
 
 _CELLS_PER_TILE = 5  # fewer: more tiles to handle; more: more pixels about each outline
 _MIN_TILE_PX = 32
-_MAX_FLOATS = 1 << 23  # of interpolated values at a time
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,13 +30,11 @@ class _Axis:
     """How the tiles along one axis of the image read the logits.
 
     Attributes:
-        length: of the image along the axis, in pixels.
         cells: (N, k) int64, the cells that each tile reads.
         weights: (N, T, k) float32, their shares in each pixel; NaN beyond the image.
         lengths: (N,) int64, the pixels of each tile inside the image.
     """
 
-    length: int
     cells: Tensor
     weights: Tensor
     lengths: Tensor
@@ -156,7 +153,6 @@ def _axis(
     weights = shares.gather(2, cells[:, None].expand(-1, tile_px, -1))
     starts = torch.arange(num_tiles) * tile_px
     return _Axis(
-        length=length,
         cells=cells.to(device),
         weights=weights.contiguous().to(device),
         lengths=(length - starts).clamp(max=tile_px).to(device),
