@@ -31,7 +31,7 @@ OPTIONS: tuple[tuple[str, type, float | None, str], ...] = (
     ("points_per_batch", int, 64, "clicks decoded together"),
     ("pred_iou_thresh", float, None, "drop masks of a lower predicted IoU"),
     ("stability_score_thresh", float, None, "drop masks of a lower stability"),
-    ("stability_score_offset", float, 1.0, "how far stability moves the threshold, in logits"),
+    ("stability_score_offset", float, None, "how far stability moves the threshold, in logits"),
     ("box_nms_thresh", float, 0.7, "overlap from which two masks of a crop are one"),
     ("crop_num_layers", int, 0, "layers of crops looked at besides the whole image"),
     ("crop_nms_thresh", float, 0.7, "overlap from which two masks of two crops are one"),

@@ -189,7 +189,7 @@ class SamAutomaticMaskGenerator:
         points_per_batch: int = 64,
         pred_iou_thresh: float | None = None,  # the model's: 0.88 for the official ones
         stability_score_thresh: float | None = None,  # the model's: 0.95 for the official ones
-        stability_score_offset: float = 1.0,
+        stability_score_offset: float | None = None,  # the model's: 1 for the official ones
         box_nms_thresh: float = 0.7,
         crop_n_layers: int = 0,
         crop_nms_thresh: float = 0.7,

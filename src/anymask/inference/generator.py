@@ -64,7 +64,8 @@ class MaskGenerator:
             what the model's configuration names.
         stability_score_thresh: masks with a lower stability score are dropped; 0 keeps all; None
             takes what the model's configuration names.
-        stability_score_offset: in logits, how far the stability score moves the threshold.
+        stability_score_offset: in logits, how far the stability score moves the threshold; None
+            takes what the model's configuration names.
         box_nms_thresh: of masks of one crop whose boxes overlap more, the better one stays.
         crop_num_layers: 0 looks at the whole image only, n also at up to 2^n x 2^n crops of it.
         crop_nms_thresh: the same between crops, where the smaller crop's mask stays.
@@ -91,7 +92,7 @@ class MaskGenerator:
         points_per_batch: int = 64,
         pred_iou_thresh: float | None = None,
         stability_score_thresh: float | None = None,
-        stability_score_offset: float = 1.0,
+        stability_score_offset: float | None = None,
         box_nms_thresh: float = 0.7,
         crop_num_layers: int = 0,
         crop_nms_thresh: float = 0.7,
@@ -106,7 +107,6 @@ class MaskGenerator:
         full_size_decisions: bool = False,
     ) -> None:
         _check_range("points_per_batch", points_per_batch, 1, math.inf)
-        _check_range("stability_score_offset", stability_score_offset, 0, math.inf)
         _check_range("box_nms_thresh", box_nms_thresh, 0, 1)
         _check_range("crop_num_layers", crop_num_layers, 0, 8)
         _check_range("crop_nms_thresh", crop_nms_thresh, 0, 1)
@@ -131,6 +131,9 @@ class MaskGenerator:
             pred_iou_thresh = config.pred_iou_thresh
         if stability_score_thresh is None:
             stability_score_thresh = config.stability_score_thresh
+        if stability_score_offset is None:
+            stability_score_offset = config.stability_score_offset
+        _check_range("stability_score_offset", stability_score_offset, 0, math.inf)
         self.predictor = predictor
         self.points_per_batch = points_per_batch
         self.pred_iou_thresh = pred_iou_thresh

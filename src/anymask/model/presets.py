@@ -58,6 +58,7 @@ def small(image_size: int = 384) -> SamConfig:
         box_is_ambiguous=False,
         pred_iou_thresh=0.4,
         # Its logits are soft: a shift by one moves every edge, and says nothing about quality.
+        stability_score_offset=0.2,
         stability_score_thresh=0.0,
     )
 

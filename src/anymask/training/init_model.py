@@ -18,6 +18,7 @@ _FREE_FIELDS = {
     "box_is_ambiguous",
     "pred_iou_thresh",
     "stability_score_thresh",
+    "stability_score_offset",
     "mask_threshold",
     "decoder_dropout",
 }

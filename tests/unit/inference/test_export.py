@@ -215,7 +215,7 @@ def test_half_weights_are_smaller_and_nearly_the_same(runtime, tmp_path):
     model = seeded("tiny_vit")
     whole = export_model(model, "m", tmp_path / "whole", runtime, parts=["encoder"])[0]
     half = export_model(model, "m", tmp_path / "half", runtime, parts=["encoder"], dtype="float16")
-    assert half[0].num_bytes < 0.75 * whole.num_bytes
+    assert half[0].num_bytes < 0.85 * whole.num_bytes  # the text of the graph stays as long
     assert 0 < half[0].difference.size < 0.05
 
 
