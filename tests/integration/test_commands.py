@@ -1,15 +1,19 @@
 """One walk through the commands, as a user would: train, inspect, evaluate, segment, everything."""
 
+import dataclasses
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from anymask.cli.main import main
 from anymask.core.image_io import read_image
 from anymask.core.records import read_records
+from anymask.model.checkpoints import build_sam, load_sam, save_sam
+from anymask.model.presets import preset
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,6 +101,20 @@ def test_benchmark_runs_once(script: str) -> None:
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert "median" in finished.stdout
+
+
+def test_iou_head_is_fitted_and_the_rest_stays(shapes_folder: Path, tmp_path: Path) -> None:
+    config = dataclasses.replace(preset("tiny"), iou_from_mask=True)
+    base, fitted = tmp_path / "base.safetensors", tmp_path / "fitted.safetensors"
+    save_sam(build_sam(config, seed=1), base)
+    command = [sys.executable, str(ROOT / "benchmarks/fit_iou_head.py"), "--smoke"]
+    command += [str(base), str(shapes_folder), "-o", str(fitted)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    before, after = (load_sam(path)[0].state_dict() for path in (base, fitted))
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed
+    assert all(key.startswith("mask_decoder.iou_prediction_head.") for key in changed)
 
 
 def test_training_step_benchmark_compares_equal_losses(shapes_folder: Path) -> None:

@@ -282,8 +282,7 @@ class TrainConfig:
             drops those over 0.9; the default bounds what is left in a view instead.
         drop_path, decoder_dropout: while training; None leaves the model's own. The model that is
             saved has the identity of its preset whatever they are.
-        trained_part: "iou_head" (predicted IoU) and "text_link" teach that part alone, on the
-            frozen rest.
+        trained_part: "text_link" teaches that part alone, on the frozen rest.
         seed: of data order, prompts and first weights.
         validation_fraction: share of the images that is held out, by a hash of their names.
         validate_every, checkpoint_every: in steps.
@@ -303,7 +302,7 @@ class TrainConfig:
     max_image_fraction: float = 1.0
     drop_path: float | None = None
     decoder_dropout: float | None = None
-    trained_part: Literal["all", "iou_head", "text_link"] = "all"
+    trained_part: Literal["all", "text_link"] = "all"
     seed: int = 0
     validation_fraction: float = 0.03
     validate_every: int = 500

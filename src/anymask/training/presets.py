@@ -15,14 +15,6 @@ from anymask.training.config import (
     TrainConfig,
 )
 
-_WHOLE_PHOTOGRAPHS = AugmentConfig(
-    min_scale=1.0,
-    max_scale=1.0,
-    full_view_probability=1.0,
-    color_jitter=0.0,
-    grey_probability=0.0,
-)
-
 
 def small() -> TrainConfig:
     """The default model on a few thousand photos in about two hours on two cores with AMX.
@@ -54,30 +46,15 @@ def tiny() -> TrainConfig:
     )
 
 
-def iou_head() -> TrainConfig:
-    """The predicted IoU of a trained default model: on whole photographs, as they will be seen.
-
-    Augmented views and a fair share for every set are good for masks; but how good a mask is likely
-    to be depends on what people show and ask, so this part is taught on that.
-    """
-    return TrainConfig(
-        model="small",
-        trained_part="iou_head",
-        stages=(Stage(end_step=1000, image_size=384, batch_size=8),),
-        masks_per_image=8,
-        min_mask_fraction=0.0003,
-        validate_every=250,
-        augment=_WHOLE_PHOTOGRAPHS,
-        loss=LossConfig(
-            iou_weight=1.0, iou_error="squared", text_link_weight=0.0, affinity_weight=0.0
-        ),
-        prompts=PromptConfig(text_probability=0.0),
-        optim=OptimConfig(learning_rate=1e-3, warmup_steps=50, ema_decay=0.99),
-    )
-
-
 def text_link() -> TrainConfig:
     """The text link of a trained default model, in minutes: the encoder's features are kept."""
+    still = AugmentConfig(
+        min_scale=1.0,
+        max_scale=1.0,
+        full_view_probability=1.0,
+        color_jitter=0.0,
+        grey_probability=0.0,
+    )
     return TrainConfig(
         model="small",
         trained_part="text_link",
@@ -85,7 +62,7 @@ def text_link() -> TrainConfig:
         masks_per_image=12,
         min_mask_fraction=0.002,
         validate_every=200,
-        augment=_WHOLE_PHOTOGRAPHS,
+        augment=still,
         optim=OptimConfig(learning_rate=1e-3, warmup_steps=50, ema_decay=0.99),
     )
 
@@ -276,7 +253,6 @@ def _milestones(num_steps: int) -> tuple[int, int]:
 
 _RUNS: tuple[Callable[[], TrainConfig], ...] = (
     small,
-    iou_head,
     text_link,
     vit_tiny,
     tiny,

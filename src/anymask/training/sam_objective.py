@@ -79,14 +79,11 @@ class SamObjective:
         return self._held_out
 
     def build_model(self) -> Sam:
-        """The configured preset with its first weights; perhaps only a part of it learns."""
+        """The configured preset with its first weights."""
         model, fresh = init_model(model_preset(self.config.model), self._init, self.config.seed)
         if fresh:
             say(f"{self._init} lacks parts of {self.config.model}; random: {', '.join(fresh)}")
         set_regularization(model, self.config)
-        if self.config.trained_part == "iou_head":
-            model.requires_grad_(False)
-            model.mask_decoder.iou_prediction_head.requires_grad_(True)
         return model
 
     def batches(self, first_step: int, share: Share) -> Generator[TrainBatch]:
