@@ -57,9 +57,9 @@ def small(image_size: int = 384) -> SamConfig:
         # Chosen on held-out training photos; see docs/experiments.md.
         box_is_ambiguous=False,
         pred_iou_thresh=0.4,
-        # Its logits are soft: a shift by one moves every edge, and says nothing about quality.
+        # Its logits are soft: a shift by one would move every edge, and say nothing about quality.
         stability_score_offset=0.2,
-        stability_score_thresh=0.0,
+        stability_score_thresh=0.6,
     )
 
 
