@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from anymask.model.layers import ReluMlp
 
 NUM_STATISTICS = 5
-# Of the stability score (App. B). The paper's is 1; a small model's logits are soft, and at 1 half of
-# its masks score below 0.02. At 0.2 the scores use their range.
+# Of the stability score (App. B). The paper's is 1; a small model's logits are soft, and at 1 half
+# of its masks score below 0.02. At 0.2 the scores use their range.
 _LOGIT_OFFSET = 0.2
 _RING_CELLS = 5  # window whose dilation of the mask is its surroundings
 _STRIDE = 4  # pixels of the mask a side per embedding cell
