@@ -32,7 +32,7 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
         help="text: names the model was trained with, a file of lines or the training data; the "
         "others are reported apart",
     )
-    add("--text-threshold", type=float, metavar="SCORE", help="text: score of what is found (0.5)")
+    add("--text-threshold", type=float, metavar="SCORE", help="text: score of what is found (0.75)")
     add(
         "--absent-names",
         type=int,

@@ -34,7 +34,7 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
         "--text-threshold",
         type=float,
         metavar="SCORE",
-        help="leave out instances of a lower score, 0 to 1 (0.5)",
+        help="leave out instances of a lower score, 0 to 1 (0.75)",
     )
     add("--max-instances", type=int, metavar="N", help="instances of a text at most (all)")
     add(
@@ -78,7 +78,7 @@ def check_text_threshold(args: argparse.Namespace) -> None:
 
     if args.text_threshold is not None and not 0 <= args.text_threshold <= 1:
         raise InvalidInputError(
-            f"--text-threshold must be between 0 and 1, got {args.text_threshold:g}. Try 0.5."
+            f"--text-threshold must be between 0 and 1, got {args.text_threshold:g}. Try 0.75."
         )
 
 

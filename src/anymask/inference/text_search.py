@@ -27,7 +27,7 @@ from anymask.inference.text_regions import (
     seed_cells,
 )
 
-DEFAULT_THRESHOLD = 0.5
+DEFAULT_THRESHOLD = 0.75  # of the default model, on held-out photos (docs/experiments.md, 19)
 _HOT = 0.3  # probability of a cell from which it is clicked on
 _INSIDE = 0.8  # share of a mask that must lie in the box it is asked for in
 
@@ -197,7 +197,9 @@ class TextSearch:
                 text_scores=region_means(heat, masks),
                 iou_predictions=decoded.iou_predictions.float().clamp(0, 1).flatten(),
                 stability_scores=stability_scores(
-                    without_padding(logits, frame), config.mask_threshold, 1.0
+                    without_padding(logits, frame),
+                    config.mask_threshold,
+                    config.stability_score_offset,
                 ),
             )
             parts.append(part.select(masks.flatten(1).any(1)))
