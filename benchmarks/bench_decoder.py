@@ -22,13 +22,12 @@ import anymask
 from anymask.core.frames import ImageFrame
 from anymask.core.prompts import Prompt
 from anymask.evaluation.speed.machine import describe_machine
-from anymask.evaluation.speed.reference_package import build_reference, import_segment_anything
+from anymask.evaluation.speed.reference_package import load_reference
 from anymask.evaluation.speed.timing import Times, ratio, take_turns
 from anymask.inference.embedding import ImageEmbedding
 from anymask.inference.mask_tensors import upscale_logits
 from anymask.inference.predictor import Predictor
 from anymask.inference.prompt_tensors import pack_prompts
-from anymask.model.checkpoint_layouts import to_official
 from anymask.model.checkpoints import build_sam
 from anymask.model.config import SamConfig, VitConfig
 from anymask.model.features import DecodedMasks, ImageFeatures
@@ -65,12 +64,8 @@ def clicks(embedding: ImageEmbedding, count: int) -> list[Prompt]:
 
 def reference_predictor(predictor: Predictor, embedding: ImageEmbedding) -> Any:
     """The package's `SamPredictor` with the same weights, which has seen the embedding."""
-    package = import_segment_anything()
-    if package is None:
-        raise SystemExit("segment-anything is not installed. Run: pip install 'anymask[dev]'")
-    sam = build_reference(package, predictor.model.config)
-    sam.load_state_dict(to_official(predictor.model.state_dict()))
-    theirs = package.SamPredictor(sam.eval())
+    package, sam = load_reference(predictor.model)
+    theirs = package.SamPredictor(sam)
     theirs.features = embedding.features.image_embeddings
     theirs.original_size = theirs.input_size = embedding.frame.original_size
     theirs.is_image_set = True

@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from anymask.evaluation.speed.comparison import relative_error
 from anymask.evaluation.speed.machine import describe_machine
 from anymask.evaluation.speed.memory import peak_bytes
-from anymask.evaluation.speed.reference_package import build_reference, import_segment_anything
+from anymask.evaluation.speed.reference_package import load_reference
 from anymask.evaluation.speed.timing import ratio, take_turns
-from anymask.model.checkpoint_layouts import to_official
 from anymask.model.checkpoints import build_sam
 from anymask.model.config import VitConfig
 from anymask.model.precision import store_weights
@@ -55,11 +55,7 @@ def encoder(name: str, contender: str) -> Encode:
     """(B, 3, S, S) to (B, D, h, w): the reference, or ours in a dtype, with the same weights."""
     sam = random_sam(name)
     if contender == REFERENCE:
-        package = import_segment_anything()
-        if package is None:
-            raise SystemExit("segment-anything is not installed. Run: pip install 'anymask[dev]'")
-        reference = build_reference(package, sam.config)
-        reference.load_state_dict(to_official(sam.state_dict()), assign=True)
+        _, reference = load_reference(sam)
         return reference.image_encoder  # type: ignore[no-any-return]
     dtype = getattr(torch, contender)
     store_weights(sam.image_encoder, dtype)
@@ -76,11 +72,6 @@ def inputs(name: str, batch: int) -> Tensor:
     """(batch, 3, S, S) of unit variance, as normalised photos."""
     side = preset(name).image_size
     return torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(1))
-
-
-def relative_error(got: Tensor, exact: Tensor) -> float:
-    """The Frobenius norm of the difference, over that of the exact embedding."""
-    return float((got - exact).norm() / exact.norm())
 
 
 def matmul_roof(dtype: torch.dtype, size: int, rounds: int = 7) -> float:

@@ -1,14 +1,19 @@
 """The reference package's network of any size, with weights that a comparison cannot miss."""
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from anymask.evaluation.speed import reference_package
+from anymask.model.checkpoint_layouts import from_official
+from anymask.model.checkpoints import build_sam
 from anymask.model.config import SamConfig
+from anymask.model.sam import Sam
 
 
 def import_segment_anything() -> ModuleType:
@@ -26,8 +31,24 @@ def build_reference(config: SamConfig) -> Any:
 
 def randomise(model: nn.Module, seed: int) -> None:
     """Move every parameter that starts as zeros or ones, so that none of them is without effect."""
-    generator = torch.Generator().manual_seed(seed)
+    reference_package.randomise(model, seed, spread=0.3)
+
+
+def vivid_pair(config: SamConfig, image: np.ndarray) -> tuple[Any, Sam]:
+    """Return the reference's network and ours with its weights.
+
+    Strong decoder weights and a high threshold, found on the image: masks of many shapes.
+    """
+    torch.manual_seed(0)
+    reference = build_reference(config)
+    randomise(reference, seed=4)
     with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
-                parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+        for parameter in reference.mask_decoder.parameters():
+            parameter *= 3 if parameter.ndim > 1 else 1
+    predictor = import_segment_anything().SamPredictor(reference)
+    predictor.set_image(image)
+    logits = predictor.predict(np.array([[50, 37]]), np.array([1]))[2]
+    reference.mask_threshold = float(np.percentile(logits, 95))
+    ours = build_sam(replace(config, mask_threshold=reference.mask_threshold))
+    ours.load_state_dict(from_official(reference.state_dict()))
+    return reference, ours

@@ -1,6 +1,5 @@
 """Code written for the reference package runs with its import line changed, and finds the same."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +15,7 @@ from anymask.inference.reference_sam import ReferenceSam, sam_model_registry
 from anymask.model.checkpoint_layouts import from_official
 from anymask.model.checkpoints import build_sam
 from anymask.model.presets import tiny, tiny_vit
-from reference_sam import build_reference, import_segment_anything, randomise
+from reference_sam import build_reference, import_segment_anything, randomise, vivid_pair
 
 reference_package = import_segment_anything()
 CONFIG = tiny_vit()
@@ -140,18 +139,7 @@ def test_torch_image_is_scaled_by_its_height_and_width():
 @pytest.fixture(scope="module")
 def vivid_models() -> dict[str, torch.nn.Module]:
     """Return both models with strong decoder weights and a high threshold: masks of many shapes."""
-    torch.manual_seed(0)
-    reference = build_reference(CONFIG)
-    randomise(reference, seed=4)
-    with torch.no_grad():
-        for parameter in reference.mask_decoder.parameters():
-            parameter *= 3 if parameter.ndim > 1 else 1
-    predictor = reference_package.SamPredictor(reference)
-    predictor.set_image(LARGE_IMAGE)
-    logits = predictor.predict(np.array([[50, 37]]), np.array([1]))[2]
-    reference.mask_threshold = float(np.percentile(logits, 95))
-    ours = build_sam(replace(CONFIG, mask_threshold=reference.mask_threshold))
-    ours.load_state_dict(from_official(reference.state_dict()))
+    reference, ours = vivid_pair(CONFIG, LARGE_IMAGE)
     return {"segment_anything": reference, "anymask": ours.eval()}
 
 

@@ -1,6 +1,5 @@
 """Our generator beside the reference's at equal options: the same masks, over photos and crops."""
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,10 +9,8 @@ from PIL import Image
 
 from anymask.core.rle import Rle
 from anymask.inference import facade
-from anymask.model.checkpoint_layouts import from_official
-from anymask.model.checkpoints import build_sam
 from anymask.model.presets import tiny_vit
-from reference_sam import build_reference, import_segment_anything, randomise
+from reference_sam import import_segment_anything, vivid_pair
 
 reference_package = import_segment_anything()
 CONFIG = tiny_vit()
@@ -52,18 +49,7 @@ def models() -> tuple[torch.nn.Module, torch.nn.Module]:
 
     Strong decoder weights and a high threshold give small masks of many shapes.
     """
-    torch.manual_seed(0)
-    reference = build_reference(CONFIG)
-    randomise(reference, seed=4)
-    with torch.no_grad():
-        for parameter in reference.mask_decoder.parameters():
-            parameter *= 3 if parameter.ndim > 1 else 1
-    predictor = reference_package.SamPredictor(reference)
-    predictor.set_image(pictures()[0])
-    logits = predictor.predict(np.array([[50, 37]]), np.array([1]))[2]
-    reference.mask_threshold = float(np.percentile(logits, 95))
-    ours = build_sam(replace(CONFIG, mask_threshold=reference.mask_threshold))
-    ours.load_state_dict(from_official(reference.state_dict()))
+    reference, ours = vivid_pair(CONFIG, pictures()[0])
     return reference, ours.eval()
 
 

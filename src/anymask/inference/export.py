@@ -25,6 +25,7 @@ from anymask.inference.export_check import (
 from anymask.inference.export_graphs import feature_tensors
 from anymask.inference.exported import CONFIG_FIELD, FORMAT_VERSION, MODEL_ID_FIELD, VERSION_FIELD
 from anymask.inference.exported import Graph as LoadedGraph
+from anymask.model.checkpoints import filled_sam, hollow_sam
 from anymask.model.sam import Sam
 
 Runtime = Literal["onnx", "openvino"]
@@ -117,12 +118,9 @@ def export_model(
 def without_text(model: Sam) -> Sam:
     """A model of the same weights that knows no text."""
     config = replace(model.config, text_dim=0, text_link_dim=0)
-    with torch.device("meta"):
-        bare = Sam(config)
+    bare = hollow_sam(config)
     kept = bare.state_dict().keys()
-    bare.load_state_dict({k: v for k, v in model.state_dict().items() if k in kept}, assign=True)
-    bare.pixel_mean, bare.pixel_std = model.pixel_mean, model.pixel_std
-    return bare.eval()
+    return filled_sam(bare, {k: v for k, v in model.state_dict().items() if k in kept})
 
 
 def _export_part(

@@ -170,18 +170,27 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _from_state(config: SamConfig, state: Mapping[str, Tensor]) -> Sam:
-    # On the meta device nothing is allocated: the file's tensors become the weights.
     try:
-        with torch.device("meta"), _NoFirstWeights():
-            model = Sam(config)
+        model = hollow_sam(config)
     except (ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
         raise CheckpointError(
             f"the configuration makes no model: {error} Check image_size and decoder_num_heads."
         ) from None
     _check_state(state, model.state_dict())
+    return filled_sam(model, state)
+
+
+def hollow_sam(config: SamConfig) -> Sam:
+    """A model without weights, on the meta device: nothing is allocated; for `filled_sam`."""
+    with torch.device("meta"), _NoFirstWeights():
+        return Sam(config)
+
+
+def filled_sam(model: Sam, state: Mapping[str, Tensor]) -> Sam:
+    """The hollow model, in evaluation mode, with these very tensors as its weights."""
     model.load_state_dict(state, assign=True)
-    model.pixel_mean = torch.tensor(config.pixel_mean).reshape(3, 1, 1)
-    model.pixel_std = torch.tensor(config.pixel_std).reshape(3, 1, 1)
+    model.pixel_mean = torch.tensor(model.config.pixel_mean).reshape(3, 1, 1)
+    model.pixel_std = torch.tensor(model.config.pixel_std).reshape(3, 1, 1)
     return model.eval()
 
 

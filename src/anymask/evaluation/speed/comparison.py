@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 
 from anymask.evaluation.speed.contenders import REFERENCE, Contender
 from anymask.evaluation.speed.memory import Peak, measure_peak
@@ -88,6 +88,11 @@ def compare(
     return rows
 
 
+def relative_error(found: Tensor, truth: Tensor) -> float:
+    """The Frobenius norm of the difference, over that of the truth."""
+    return float((found - truth).norm() / truth.norm())
+
+
 def _time(
     setup: Setup,
     task: str,
@@ -106,12 +111,10 @@ def _time(
 
 
 def _errors(setup: Setup, contenders: dict[str, Contender], baseline: str) -> dict[str, float]:
-    """|x - y| / |y| of embeddings x and the baseline's y (Frobenius norms)."""
     embeddings = {name: c.embedding(c.encode(setup.image)) for name, c in contenders.items()}
     truth = embeddings.pop(baseline)
-    length = torch.linalg.vector_norm(truth)
     return {
-        name: float(torch.linalg.vector_norm(found - truth) / length)
+        name: relative_error(found, truth)
         for name, found in embeddings.items()
         if found.shape == truth.shape
     }

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from anymask.core.errors import InvalidInputError, MissingExtraError
 from anymask.core.image_io import resize_longest_side
 from anymask.core.prompts import Prompt
-from anymask.evaluation.speed.reference_package import build_reference, import_segment_anything
+from anymask.evaluation.speed.reference_package import load_reference
 from anymask.inference.generator import MaskGenerator
 from anymask.inference.predictor import Predictor
 from anymask.inference.prompt_tensors import pack_prompts
-from anymask.model.checkpoint_layouts import to_official, to_transformers
+from anymask.model.checkpoint_layouts import to_transformers
 from anymask.model.config import VitConfig
 from anymask.model.sam import Sam
 
@@ -92,12 +92,8 @@ def segment_anything_contender(
         MissingExtraError: it is not installed.
         InvalidInputError: the model is not of the paper's structure.
     """
-    package = import_segment_anything()
-    if package is None:
-        raise MissingExtraError("segment_anything", "dev")
     _check_structure(sam, REFERENCE)
-    model = build_reference(package, sam.config)
-    model.load_state_dict(to_official(sam.state_dict()))
+    package, model = load_reference(sam)
     predictor = package.SamPredictor(model.to(device))
     generator = package.SamAutomaticMaskGenerator(model, **generator_options)
     synchronize = _waiter(device)

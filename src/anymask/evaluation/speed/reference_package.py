@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from anymask.core.errors import MissingExtraError
+from anymask.model.checkpoint_layouts import to_official
 from anymask.model.config import SamConfig, VitConfig
+from anymask.model.sam import Sam
 
 
 def import_segment_anything() -> ModuleType | None:
@@ -77,6 +80,29 @@ def build_reference(package: ModuleType, config: SamConfig) -> Any:
         pixel_mean=config.pixel_mean,
         pixel_std=config.pixel_std,
     ).eval()
+
+
+def load_reference(sam: Sam) -> tuple[ModuleType, Any]:
+    """The package, and its `Sam` with the weights of ours.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    package = import_segment_anything()
+    if package is None:
+        raise MissingExtraError("segment_anything", "dev")
+    model = build_reference(package, sam.config)
+    model.load_state_dict(to_official(sam.state_dict()), assign=True)  # no second copy
+    return package, model
+
+
+def randomise(model: nn.Module, seed: int, spread: float) -> None:
+    """Moves every parameter that starts as zeros or ones, so that none is without effect."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
+                parameter.add_(spread * torch.randn(parameter.shape, generator=generator))
 
 
 def _import_with_stand_ins() -> ModuleType:

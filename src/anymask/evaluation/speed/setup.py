@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from anymask.core.errors import UnknownNameError
@@ -22,6 +21,7 @@ from anymask.evaluation.speed.contenders import (
     segment_anything_contender,
     transformers_contender,
 )
+from anymask.evaluation.speed.reference_package import randomise
 from anymask.inference.devices import EncoderDtype, select_device, select_placement
 from anymask.inference.predictor import Predictor
 from anymask.model.checkpoints import build_sam, load_sam
@@ -151,11 +151,7 @@ _PEERS: dict[str, tuple[str, Callable[[Setup], Contender]]] = {
 def _random_sam(name: str) -> Sam:
     """A model whose parameters that start as zeros or ones are random too: none is without work."""
     sam = build_sam(preset(name), seed=_SEED)
-    generator = torch.Generator().manual_seed(_SEED)
-    with torch.no_grad():
-        for parameter in sam.parameters():
-            if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
-                parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
+    randomise(sam, _SEED, spread=0.02)
     return sam.eval()
 
 
