@@ -5,29 +5,7 @@ Prints medians with their spread, and the machine. `--smoke` runs each once (for
 
 import argparse
 import platform
-import resource
-import statistics
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-
-
-def timed(action: Callable[[], object], repeats: int) -> list[float]:
-    """Milliseconds of each run, after one that warms up."""
-    action()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        action()
-        times.append(1000 * (time.perf_counter() - started))
-    return times
-
-
-def peak_megabytes() -> float:
-    """Peak resident memory of this process."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def main() -> None:
@@ -42,13 +20,15 @@ def main() -> None:
     import torch
 
     import anymask
+    from anymask.evaluation.speed.memory import peak_bytes
+    from anymask.evaluation.speed.timing import take_turns
 
     path = args.image
     if path is None:
         import skimage
 
         path = Path(skimage.__file__).parent / "data" / "chelsea.png"
-    before = peak_megabytes()
+    before = peak_bytes()
     predictor = anymask.load_model(args.model)
     image = anymask.read_image(path)
     H, W, _ = image.shape
@@ -56,25 +36,25 @@ def main() -> None:
     box = anymask.Prompt(box=[W / 4, H / 4, 3 * W / 4, 3 * H / 4])
     embedding = predictor.embed(image)
 
-    rows = {
-        "embed": timed(lambda: predictor.embed(image), repeats),
-        "one click after embed (3 masks, full size)": timed(
-            lambda: predictor.predict(embedding, click).masks, repeats
+    many = "64 boxes after embed, per prompt (logits)"
+    actions = {
+        "embed": lambda: predictor.embed(image),
+        "one click after embed (3 masks, full size)": lambda: (
+            predictor.predict(embedding, click).masks
         ),
-        "64 boxes after embed, per prompt (logits)": [
-            t / 64 for t in timed(lambda: predictor.predict(embedding, [box] * 64), repeats)
-        ],
-        "read, embed, predict": timed(
-            lambda: predictor.predict(predictor.embed(anymask.read_image(path)), click).masks,
-            repeats,
+        many: lambda: predictor.predict(embedding, [box] * 64),
+        "read, embed, predict": lambda: (
+            predictor.predict(predictor.embed(anymask.read_image(path)), click).masks
         ),
     }
-    print(f"{path.name} {W}x{H}, model {predictor.model_id}, float32")
+    times = take_turns(actions, repeats)
+    print(f"{path.name} {W}x{H}, model {predictor.model_id}, {predictor.placement.dtype_name}")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.processor()}")
-    for name, times in rows.items():
-        spread = f"{min(times):.1f} to {max(times):.1f}"
-        print(f"{name:45} median {statistics.median(times):7.1f} ms   ({spread})")
-    print(f"peak memory {peak_megabytes():.0f} MB, of which {before:.0f} MB are Python and torch")
+    for name, taken in times.items():
+        each = 1000 / (64 if name == many else 1)
+        spread = f"{each * min(taken.seconds):.1f} to {each * max(taken.seconds):.1f}"
+        print(f"{name:45} median {each * taken.median:7.1f} ms   ({spread})")
+    print(f"peak memory {peak_bytes() >> 20} MB, of which {before >> 20} MB are Python and torch")
 
 
 if __name__ == "__main__":
