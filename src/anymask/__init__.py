@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anymask.core.image_io import read_image
     from anymask.core.prompts import Prompt
+    from anymask.inference.close_up import CloseUpPredictor
     from anymask.inference.facade import SamAutomaticMaskGenerator, SamPredictor
     from anymask.inference.generator import MaskGenerator
     from anymask.inference.loading import load_model
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CloseUpPredictor",
     "MaskGenerator",
     "Predictor",
     "Prompt",
@@ -32,6 +34,7 @@ __all__ = [
 
 # Importing anymask must not import torch, which takes seconds (PEP 562).
 _HOMES = {
+    "CloseUpPredictor": "anymask.inference.close_up",
     "MaskGenerator": "anymask.inference.generator",
     "Predictor": "anymask.inference.predictor",
     "Prompt": "anymask.core.prompts",

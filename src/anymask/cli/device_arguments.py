@@ -1,4 +1,4 @@
-"""`--device` and `--dtype`, the same in every command that uses a trained model."""
+"""The arguments that all commands with a trained model share: where, how precisely, how close."""
 
 import argparse
 import sys
@@ -21,6 +21,16 @@ def add_device_arguments(parser: argparse.ArgumentParser, *, dtype: str = "auto"
         choices=DTYPES,
         default=dtype,
         help="of the image encoder; float32 for the same figures everywhere (%(default)s)",
+    )
+
+
+def add_close_up_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--no-close-up`, for the commands that can look at an image twice."""
+    parser.add_argument(
+        "--no-close-up",
+        action="store_true",
+        help="answer from the whole image alone; else a model that draws small objects coarsely "
+        "looks at their surroundings again",
     )
 
 

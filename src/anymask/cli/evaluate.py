@@ -8,7 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anymask.cli.device_arguments import add_device_arguments, load_chosen_predictor
+from anymask.cli.device_arguments import (
+    add_close_up_argument,
+    add_device_arguments,
+    load_chosen_predictor,
+)
 from anymask.cli.evaluate_text import add_text_arguments, check_text_request, run_text
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="points: first click in the middle of the mask or anywhere on it (%(default)s)",
     )
     add("--no-grabcut", action="store_true", help="boxes: leave out the slow GrabCut baseline")
+    add_close_up_argument(parser)
     add_text_arguments(parser)
     add("--seed", type=int, default=0, help="draws images, masks and intervals (%(default)s)")
     add_device_arguments(parser, dtype="float32")
@@ -70,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from anymask.evaluation.report import format_tables
     from anymask.evaluation.sampling import SampleLimits, select_masks
     from anymask.evaluation.summary import summarise
+    from anymask.inference.close_up import CloseUpPredictor
 
     limits = SampleLimits(
         max_images=args.max_images,
@@ -81,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         for name, images in read_sets(args.data).items()
     }
     output = make_output_folder(args.output)
-    predictor = load_chosen_predictor(args)
+    predictor = CloseUpPredictor(load_chosen_predictor(args), 0 if args.no_close_up else None)
     scores = [_evaluate_set(args, predictor, name, images) for name, images in sets.items()]
     rows = summarise(scores, seed=args.seed)
     _write_results(args, output, rows)
@@ -159,7 +165,14 @@ def _write_results(args: argparse.Namespace, output: Path, rows: "Sequence[EvalR
     model = args.model or "the built-in model"
     settings = ", ".join(
         f"{name}={getattr(args, name)}"
-        for name in ("max_images", "max_masks_per_image", "max_masks", "first_point", "seed")
+        for name in (
+            "max_images",
+            "max_masks_per_image",
+            "max_masks",
+            "first_point",
+            "no_close_up",
+            "seed",
+        )
         if getattr(args, name) is not None
     )
     report = format_report(rows, model=model, settings=settings)

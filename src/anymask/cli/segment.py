@@ -6,7 +6,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anymask.cli.device_arguments import add_device_arguments, load_chosen_predictor
+from anymask.cli.device_arguments import (
+    add_close_up_argument,
+    add_device_arguments,
+    load_chosen_predictor,
+)
 from anymask.cli.segment_text import add_text_arguments, check_text_options, run_text
 
 if TYPE_CHECKING:
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anymask.core.prompts import Prompt
-    from anymask.inference.embedding import MaskPrediction
+    from anymask.inference.close_up import Answer
     from anymask.inference.predictor import Predictor
 
 
@@ -43,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_text_arguments(parser)
     add("--multimask", action="store_true", help="write all three masks of a prompt, best first")
+    add_close_up_argument(parser)
     add("-o", "--output", default=".", metavar="DIR", help="folder for the results (%(default)s)")
     add("--model", metavar="NAME_OR_PATH", help="a known model or a checkpoint (default: built in)")
     add_device_arguments(parser)
@@ -116,15 +121,17 @@ def _predict(
     image: "NDArray[np.uint8]",
     prompts: "list[Prompt]",
     seconds: dict[str, float],
-) -> "tuple[list[Prompt], tuple[MaskPrediction, ...]]":
+) -> "tuple[list[Prompt], tuple[Answer, ...]]":
     """Return the prompts, with the mask if there is one, and their answers; adds to `seconds`."""
     from anymask.cli.prompt_arguments import with_mask_file
+    from anymask.inference.close_up import CloseUpPredictor
 
     prompts = with_mask_file(prompts, args.mask, image.shape[:2], predictor.model.config)
+    looking = CloseUpPredictor(predictor, 0 if args.no_close_up else None)
     started = time.perf_counter()
-    embedding = predictor.embed(image)
+    embedding = looking.embed(image)
     embedded = time.perf_counter()
-    predictions = predictor.predict(
+    predictions = looking.predict(
         embedding, prompts, multimask_output=True if args.multimask else None
     )
     seconds["embed"] = embedded - started
@@ -132,13 +139,13 @@ def _predict(
     return prompts, predictions
 
 
-def _chosen(prediction: "MaskPrediction", *, every: bool) -> list[int]:
+def _chosen(prediction: "Answer", *, every: bool) -> list[int]:
     """Return the indices of the masks to write, best first."""
     order: list[int] = (-prediction.iou_predictions).argsort(kind="stable").tolist()
     return order if every else order[:1]
 
 
-def _record(prompt: "Prompt", prediction: "MaskPrediction", index: int) -> dict[str, Any]:
+def _record(prompt: "Prompt", prediction: "Answer", index: int) -> dict[str, Any]:
     from anymask.core.geometry import xyxy_to_xywh
     from anymask.core.rle import Rle
 
@@ -168,7 +175,7 @@ def prompt_record(prompt: "Prompt") -> dict[str, Any]:
 def _draw(
     image: "NDArray[np.uint8]",
     prompts: "list[Prompt]",
-    chosen: "list[tuple[Prompt, MaskPrediction, int]]",
+    chosen: "list[tuple[Prompt, Answer, int]]",
 ) -> "NDArray[np.uint8]":
     from anymask.inference.overlay import draw_overlay
 

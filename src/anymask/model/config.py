@@ -66,6 +66,8 @@ class SamConfig:
         pred_iou_thresh, stability_score_thresh, stability_score_offset: what "segment everything"
             asks of a mask unless told otherwise (App. B); how sure a model is of itself, and how
             steep its logits are, belongs to the model.
+        close_up_fraction: objects smaller than this part of an image's sides are worth a second, closer
+            look (`inference/close_up.py`); 0 for a model that needs none.
         iou_from_mask: predicted IoU is read off the drawn mask, not off one token (`MaskQuality`).
         text_dim: width of the text embeddings that may be a prompt; 0 for a model without text.
         text_link_dim: width of the space that links text to places of an image; 0 for none.
@@ -98,6 +100,7 @@ class SamConfig:
     pred_iou_thresh: float = 0.88
     stability_score_thresh: float = 0.95
     stability_score_offset: float = 1.0
+    close_up_fraction: float = 0.0
     # ImageNet statistics on the 0..255 scale, as the released weights expect.
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)

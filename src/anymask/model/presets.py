@@ -59,6 +59,7 @@ def small(image_size: int = 384) -> SamConfig:
         pred_iou_thresh=0.4,
         # Its logits are soft: a shift by one would move every edge, and say nothing about quality.
         stability_score_offset=0.2,
+        close_up_fraction=0.2,
         stability_score_thresh=0.6,
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from anymask.core.close_up import region_around
 from anymask.core.rle import Rle
 from anymask.training.config import AugmentConfig
 
@@ -53,6 +54,27 @@ def random_view(
     y0 = _window_start(focus_xy[1], height, H, rng)
     size = tuple(min(image_size, max(1, int(side * scale + 0.5))) for side in (height, width))
     return View(box=(x0, y0, x0 + width, y0 + height), size=(size[0], size[1]), flip=flip)
+
+
+def close_up_view(
+    original_size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    image_size: int,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> View:
+    """The surroundings of a mask's `box`, filling the input: what a close-up shows the model.
+
+    An annotator's box and an earlier mask are only about right, so the middle is, too.
+    """
+    x0, y0, x1, y1 = box
+    shift_x, shift_y = rng.uniform(-0.25, 0.25, 2) * (x1 - x0, y1 - y0)
+    moved = (x0 + shift_x, y0 + shift_y, x1 + shift_x, y1 + shift_y)
+    margin = rng.uniform(config.min_close_up_margin, config.max_close_up_margin)
+    left, top, right, bottom = region_around(moved, margin, original_size)
+    size = full_view((bottom - top, right - left), image_size).size
+    flip = bool(rng.random() < config.flip_probability)
+    return View(box=(float(left), float(top), float(right), float(bottom)), size=size, flip=flip)
 
 
 def random_scale(config: AugmentConfig, rng: np.random.Generator) -> float:

@@ -23,6 +23,7 @@ from anymask.core.rle import Rle
 from anymask.dataset.shard_stream import StreamDraw
 from anymask.training.augment import (
     View,
+    close_up_view,
     cut_image,
     cut_mask,
     full_view,
@@ -231,9 +232,16 @@ def _draw_view(
 ) -> tuple[View, list[tuple[int, NDArray[np.bool_]]]]:
     """A random view around a random mask, and the targets that can be seen in it."""
     focus = int(rng.integers(len(example.masks)))
-    x0, y0, x1, y1 = example.masks[focus].to_box()
+    x0, y0, x1, y1 = example.masks[focus].to_box().tolist()
     centre = (float(rng.uniform(x0, x1)), float(rng.uniform(y0, y1)))
     view = random_view(example.original_size, centre, image_size, config.augment, rng)
+    # Drawn only where it may be used, so that runs without close-ups stay as they were.
+    if config.augment.close_up_probability > 0:
+        fraction = max(x1 - x0, y1 - y0) / max(example.original_size)
+        is_small = fraction < config.augment.max_close_up_fraction
+        if rng.random() < config.augment.close_up_probability and is_small:
+            box = (x0, y0, x1, y1)
+            view = close_up_view(example.original_size, box, image_size, config.augment, rng)
     return view, _usable_targets(example.masks, focus, view, image_size, config, rng)
 
 

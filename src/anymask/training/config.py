@@ -20,6 +20,11 @@ class AugmentConfig:
         scale_distribution: "log_uniform" halves as often as it doubles; "uniform" is large-scale
             jitter as published (Ghiasi et al. 2021), half of whose draws enlarge.
         full_view_probability: of a scale of exactly 1: what the predictor will see.
+        close_up_probability: of a view of one mask's surroundings, as a model sees that looks again
+            at small objects (`inference/close_up.py`); only of masks whose box is smaller than
+            `max_close_up_fraction` of the image's longer side.
+        max_close_up_fraction: see there.
+        min_close_up_margin, max_close_up_margin: the surroundings' sides by the box's.
         flip_probability: of a left-right flip.
         color_jitter: strength of brightness, contrast, saturation and tint; 0 for none.
         grey_probability: of a picture without colour.
@@ -32,6 +37,10 @@ class AugmentConfig:
     max_scale: float = 2.0
     scale_distribution: Literal["log_uniform", "uniform"] = "log_uniform"
     full_view_probability: float = 0.25
+    close_up_probability: float = 0.0
+    max_close_up_fraction: float = 0.3
+    min_close_up_margin: float = 1.8
+    max_close_up_margin: float = 4.5
     flip_probability: float = 0.5
     color_jitter: float = 0.3
     grey_probability: float = 0.05
@@ -44,6 +53,11 @@ class AugmentConfig:
             raise InvalidInputError(
                 f"min_scale must be above 0 and at most max_scale, got {self.min_scale} and "
                 f"{self.max_scale}. Swap or change them."
+            )
+        if not 1 <= self.min_close_up_margin <= self.max_close_up_margin:
+            raise InvalidInputError(
+                f"min_close_up_margin must be at least 1 and at most max_close_up_margin, got "
+                f"{self.min_close_up_margin} and {self.max_close_up_margin}. Swap or change them."
             )
 
 

@@ -7,7 +7,14 @@ import torch
 
 from anymask.core.errors import InvalidInputError
 from anymask.core.rle import Rle
-from anymask.training.augment import cut_image, cut_mask, full_view, random_color, random_view
+from anymask.training.augment import (
+    close_up_view,
+    cut_image,
+    cut_mask,
+    full_view,
+    random_color,
+    random_view,
+)
 from anymask.training.batches import batches, make_batch, make_validation_batch
 from anymask.training.config import AugmentConfig
 from anymask.training.examples import Example, ImageCache, read_examples
@@ -29,6 +36,33 @@ def test_random_view_contains_its_focus_and_stays_in_the_image(seed: int) -> Non
     assert 0 <= x0 <= focus[0] <= x1 <= 64 + 1e-6
     assert 0 <= y0 <= focus[1] <= y1 <= 48 + 1e-6
     assert max(view.size) <= 32
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_close_up_shows_the_whole_box_as_large_as_it_can(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    config = AugmentConfig(min_close_up_margin=1.8, max_close_up_margin=4.5)
+    view = close_up_view((480, 640), (300, 200, 380, 260), 256, config, rng)
+    x0, y0, x1, y1 = view.box
+    assert max(x0 - 300, y0 - 200) <= 0
+    assert min(x1 - 380, y1 - 260) >= 0
+    assert 1.8 * 80 <= x1 - x0 <= 4.5 * 80 + 2
+    assert max(view.size) == 256
+
+
+def test_close_ups_are_drawn_of_small_masks_only(shapes_folder: Path) -> None:
+    plain = dataclasses.replace(tiny(), augment=AugmentConfig())
+    examples, _ = read_examples([shapes_folder], validation_fraction=0.0, set_weights={})
+
+    def images(**options: float) -> torch.Tensor:
+        augment = dataclasses.replace(plain.augment, close_up_probability=1.0, **options)
+        config = dataclasses.replace(plain, augment=augment)
+        return make_batch(examples, ImageCache(), config, 3).images
+
+    far, near = images(max_close_up_fraction=0.0), images(max_close_up_fraction=1.0)
+    nearer = images(max_close_up_fraction=1.0, min_close_up_margin=1.0, max_close_up_margin=1.0)
+    assert not torch.equal(far, near)
+    assert not torch.equal(near, nearer)
 
 
 def test_image_and_mask_are_cut_alike() -> None:

@@ -158,3 +158,5 @@ def test_unknown_preset_lists_the_known() -> None:
 def test_scales_out_of_order_are_refused() -> None:
     with pytest.raises(ValueError, match="min_scale must be above 0 and at most max_scale"):
         AugmentConfig(min_scale=2.0, max_scale=1.0)
+    with pytest.raises(ValueError, match="min_close_up_margin must be at least 1 and at most"):
+        AugmentConfig(min_close_up_margin=0.5)
