@@ -2,8 +2,9 @@
 
 In training the head learns from augmented views, a few masks at a time, and its inputs have spreads
 that differ a hundredfold; it hardly ranks small objects (docs/experiments.md, 18). Here the model
-is frozen. Photographs are encoded whole, as a user's are; every mask is asked for by a click in its
-middle and by its box; what the head sees of the four answers is kept beside their true IoU. Then
+is frozen. Photographs are encoded whole, as a user's are, and parts of them from close by, as
+`CloseUpPredictor` does; masks are asked for by a click in their middle and by their box; what the
+head sees of the four answers is kept beside their true IoU. Then
 the head is fitted to that from random weights: inputs standardised (folded into its first layer
 afterwards), features dropped at random, the step with the best held-out ranking kept.
 
@@ -17,19 +18,25 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from anymask.core.close_up import Region, region_around, region_around_click
+from anymask.core.geometry import mask_to_box
 from anymask.core.prompts import Prompt
 from anymask.dataset.labelled import LabelledImage
 from anymask.dataset.place_random import unit_hash
 from anymask.dataset.sets import find_sets, read_set
 from anymask.evaluation.clicker import next_click
 from anymask.evaluation.sampling import read_labelled_image
+from anymask.inference.close_up import CLICK_FRACTION, MARGIN
+from anymask.inference.embedding import ImageEmbedding
 from anymask.inference.predictor import Predictor
 from anymask.inference.prompt_tensors import pack_prompts
 from anymask.model.checkpoints import load_sam, save_sam
@@ -39,6 +46,7 @@ HELD_OUT = 0.03  # the training's own split
 PHOTOS_OF_SET = {"coco_a": 400, "coco_b": 400, "duts_tr": 260, "ccp": 110}
 OTHER_PHOTOS = 50
 MASKS_OF_PHOTO = 10
+CLOSE_UPS_OF_PHOTO = 4
 LEAST_PIXELS = 20  # of a mask in the model's frame
 FEATURE_DROPOUT = 0.6
 SLOTS = 4  # the single mask and the three of an ambiguous prompt
@@ -73,6 +81,25 @@ def photographs(data: Path, rng: np.random.Generator) -> tuple[list[LabelledImag
     return to_fit, held_out
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """A part of a photograph, embedded, and P questions about it.
+
+    Attributes:
+        embedding: of the part.
+        prompts: P, in pixels of the part.
+        truths: (P, h, w) bool, what was asked for, in the model's frame.
+        hidden: (P,) its area outside the part, in pixels of that frame.
+        is_box: asked by boxes; else by clicks.
+    """
+
+    embedding: ImageEmbedding
+    prompts: list[Prompt]
+    truths: Tensor
+    hidden: Tensor
+    is_box: bool
+
+
 @torch.inference_mode()
 def look(predictor: Predictor, images: list[LabelledImage], rng: np.random.Generator) -> Seen:
     """What the head sees of the answers about these photographs."""
@@ -82,28 +109,11 @@ def look(predictor: Predictor, images: list[LabelledImage], rng: np.random.Gener
     hook = head.head.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0].half()))
     ious, is_box = [], []
     for image in tqdm(images, unit="photo", disable=None):
-        embedding = predictor.embed(read_labelled_image(image))
-        height, width = embedding.frame.input_size
         chosen = rng.permutation(len(image.masks))[:MASKS_OF_PHOTO]
         masks = [image.masks[i].rle.to_mask() for i in chosen]
-        targets = torch.stack([shrunk(mask, (height, width)) for mask in masks])
-        usable = targets.flatten(1).sum(1) > LEAST_PIXELS
-        masks = [mask for mask, fits in zip(masks, usable.tolist(), strict=True) if fits]
-        for kind, prompts in enumerate(prompts_for(masks)) if masks else ():
-            packed = pack_prompts(
-                prompts, embedding.frame, predictor.model.config.mask_size, predictor.device
-            )
-            index = torch.zeros(len(prompts), dtype=torch.int64)
-            decoded = predictor.model.decode(
-                embedding.features, packed, index, multimask_output=None
-            )
-            side = embedding.frame.image_size
-            logits = F.interpolate(decoded.low_res_logits, (side, side), mode="bilinear")
-            found = logits[..., :height, :width] > 0
-            truth = targets[usable].unsqueeze(1)
-            union = (found | truth).flatten(2).sum(-1)
-            ious.append(((found & truth).flatten(2).sum(-1) / union).flatten())
-            is_box.append(torch.full((len(ious[-1]),), kind == 1))
+        for view in views(predictor, read_labelled_image(image), masks):
+            ious.append(true_ious(predictor, view).flatten())
+            is_box.append(torch.full((len(ious[-1]),), view.is_box))
     hook.remove()
     return Seen(
         inputs=torch.cat([rows.flatten(0, 1) for rows in caught]),
@@ -112,18 +122,79 @@ def look(predictor: Predictor, images: list[LabelledImage], rng: np.random.Gener
     )
 
 
-def shrunk(mask: np.ndarray, size: tuple[int, int]) -> Tensor:
+def views(
+    predictor: Predictor, pixels: NDArray[np.uint8], masks: list[NDArray[np.bool_]]
+) -> Iterator[View]:
+    """The whole photograph, asked for all masks, and what `CloseUpPredictor` looks at for some."""
+    height, width = pixels.shape[:2]
+    whole = predictor.embed(pixels)
+    usable = [mask for mask in masks if shrunk(mask, whole.frame.input_size).sum() > LEAST_PIXELS]
+    clicks = [next_click(mask) for mask in usable]
+    points = [(click.x, click.y) for click in clicks if click]
+    boxes = [mask_to_box(mask) for mask in usable]
+    if usable:
+        entire = (0, 0, width, height)
+        yield view(whole, entire, usable, [Prompt(point_coords=[point]) for point in points], False)
+        yield view(whole, entire, usable, [Prompt(box=box) for box in boxes], True)
+    for mask, point, box in list(zip(usable, points, boxes, strict=True))[:CLOSE_UPS_OF_PHOTO]:
+        region = region_around_click(point, CLICK_FRACTION, (height, width))
+        embedding = predictor.embed(cut(pixels, region))
+        prompt = Prompt(point_coords=[np.subtract(point, region[:2])])
+        yield view(embedding, region, [mask], [prompt], False)
+        fraction = max((box[2] - box[0]) / width, (box[3] - box[1]) / height)
+        if fraction < predictor.model.config.close_up_fraction:
+            region = region_around(box, MARGIN, (height, width))
+            embedding = predictor.embed(cut(pixels, region))
+            prompt = Prompt(box=box - np.tile(region[:2], 2))
+            yield view(embedding, region, [mask], [prompt], True)
+
+
+def view(
+    embedding: ImageEmbedding,
+    region: Region,
+    masks: list[NDArray[np.bool_]],
+    prompts: list[Prompt],
+    is_box: bool,
+) -> View:
+    """Questions about a region of a photograph of which `masks` (H, W) are the answers."""
+    size = embedding.frame.input_size
+    parts = [cut(mask, region) for mask in masks]
+    px = size[0] * size[1] / parts[0].size
+    hidden = [px * (int(m.sum()) - int(part.sum())) for m, part in zip(masks, parts, strict=True)]
+    return View(
+        embedding=embedding,
+        prompts=prompts,
+        truths=torch.stack([shrunk(part, size) for part in parts]),
+        hidden=torch.tensor(hidden),
+        is_box=is_box,
+    )
+
+
+def true_ious(predictor: Predictor, view: View) -> Tensor:
+    """(P, 4) IoU of the single mask and of the three with what was asked for."""
+    frame, config = view.embedding.frame, predictor.model.config
+    packed = pack_prompts(view.prompts, frame, config.mask_size, predictor.device)
+    index = torch.zeros(len(view.prompts), dtype=torch.int64)
+    features = view.embedding.features
+    decoded = predictor.model.decode(features, packed, index, multimask_output=None)
+    side, (height, width) = frame.image_size, frame.input_size
+    logits = F.interpolate(decoded.low_res_logits, (side, side), mode="bilinear")
+    found = logits[..., :height, :width] > 0
+    truth = view.truths.unsqueeze(1)
+    union = (found | truth).flatten(2).sum(-1) + view.hidden.unsqueeze(1)
+    return (found & truth).flatten(2).sum(-1) / union.clamp_min(1)
+
+
+def cut(pixels: NDArray[Any], region: Region) -> NDArray[Any]:
+    """The region of an array (H, W, ...)."""
+    x0, y0, x1, y1 = region
+    return np.ascontiguousarray(pixels[y0:y1, x0:x1])
+
+
+def shrunk(mask: NDArray[np.bool_], size: tuple[int, int]) -> Tensor:
     """The mask at another size, where at least half of a pixel is covered."""
     pixels = torch.from_numpy(mask.astype(np.float32))[None, None]
     return F.interpolate(pixels, size, mode="area")[0, 0] > 0.5
-
-
-def prompts_for(masks: list[np.ndarray]) -> Iterator[list[Prompt]]:
-    """A click in the middle of each mask, then the box of each."""
-    clicks = [next_click(mask) for mask in masks]
-    yield [Prompt(point_coords=[[click.x, click.y]], point_labels=[1]) for click in clicks if click]
-    corners = [np.nonzero(mask) for mask in masks]
-    yield [Prompt(box=[x.min(), y.min(), x.max() + 1, y.max() + 1]) for y, x in corners]
 
 
 def fit(head: nn.Module, seen: Seen, held_out: Seen, num_steps: int, seed: int) -> dict[str, float]:
@@ -195,7 +266,7 @@ def main() -> None:
     to_fit, held_out = photographs(args.data, rng)
     if args.smoke:
         to_fit, held_out = to_fit[:4], to_fit[:2]
-    predictor = Predictor(model, model_id, "cpu", "float32")
+    predictor = Predictor(model, model_id)
     seen, seen_held_out = (look(predictor, images, rng) for images in (to_fit, held_out))
     print("before", scores(head.head, seen_held_out.inputs.float(), seen_held_out))
     steps = 10 if args.smoke else 2500

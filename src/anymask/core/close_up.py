@@ -32,6 +32,24 @@ def region_around(box: Sequence[float], margin: float, original_size: tuple[int,
     return left, top, right, bottom
 
 
+def region_around_click(
+    point: Sequence[float], fraction: float, original_size: tuple[int, int]
+) -> Region:
+    """Return a square region around a point (x, y), its side that part of the longer side.
+
+    It ends at the edges of the image, whose size is (H, W).
+
+    >>> region_around_click((10, 50), 0.2, (100, 200))
+    (0, 30, 30, 70)
+    """
+    x, y = point
+    length = fraction * max(original_size)
+    height, width = original_size
+    left, right = _span(x, x, length, width)
+    top, bottom = _span(y, y, length, height)
+    return left, top, right, bottom
+
+
 def _span(start: float, end: float, length: float, limit: int) -> tuple[int, int]:
     """Whole pixels of `length` around the middle of start to end, within 0 to `limit`."""
     middle = (start + end) / 2

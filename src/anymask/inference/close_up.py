@@ -11,24 +11,25 @@ Letters: M masks, h w cells of the logits, H W pixels of the image.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anymask.core.close_up import Region, region_around
+from anymask.core.close_up import Region, region_around, region_around_click
 from anymask.core.errors import InvalidInputError
 from anymask.core.frames import ImageFrame
 from anymask.core.geometry import mask_to_box
 from anymask.core.image_io import to_rgb_array
 from anymask.core.prompts import Prompt
+from anymask.inference.close_up_prediction import CloseUpPrediction
 from anymask.inference.embedding import ImageEmbedding, MaskPrediction
 from anymask.inference.logits_grid import LogitsGrid, resample_logits
-from anymask.inference.mask_input import SURE_LOGIT
 from anymask.inference.predictor import ImageLike, Predictor
+from anymask.inference.prompt_tensors import is_ambiguous
+from anymask.inference.two_views import TwoViewPrediction, choose_masks
 
 MARGIN = 3.0
+CLICK_FRACTION = 0.35
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,97 +45,44 @@ class CloseUpEmbedding:
     image: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CloseUpPrediction:
-    """The M masks of a part of an image, as if they had been predicted in the whole.
-
-    Attributes:
-        part: the answer about the part alone.
-        region: (x0, y0, x1, y1) of the part, whole pixels of the image.
-        frame: the whole image's size and its way into the model's square.
-    """
-
-    part: MaskPrediction
-    region: Region
-    frame: ImageFrame
-
-    @property
-    def iou_predictions(self) -> NDArray[np.float32]:
-        """(M,) float32 in [0, 1], the model's estimate of each mask's IoU."""
-        return self.part.iou_predictions
-
-    @property
-    def best(self) -> int:
-        """The index of the mask with the highest predicted IoU."""
-        return self.part.best
-
-    @cached_property
-    def masks(self) -> NDArray[np.bool_]:
-        """(M, H, W) bool in pixels of the whole image."""
-        return self._place(self.part.masks, np.zeros(self._shape, dtype=np.bool_))
-
-    @cached_property
-    def mask_logits(self) -> NDArray[np.float32]:
-        """(M, H, W) float32 logits in pixels of the whole image, sure background elsewhere."""
-        whole = np.full(self._shape, -SURE_LOGIT, dtype=np.float32)
-        return self._place(self.part.mask_logits, whole)
-
-    @cached_property
-    def low_res_logits(self) -> NDArray[np.float32]:
-        """(M, h, w) float32 in the model frame of the whole image, coarser than what was seen.
-
-        One of them, (1, h, w), can be the next prompt's `mask_input`.
-        """
-        x0, y0 = self.region[:2]
-        logits = self.part.low_res_logits
-        size = logits.shape[-1]
-        part = LogitsGrid(frame=self.part.frame, corner=(x0, y0), size=size)
-        whole = LogitsGrid(frame=self.frame, corner=(0, 0), size=size)
-        return np.stack([resample_logits(mask, part, whole) for mask in logits])
-
-    @property
-    def _shape(self) -> tuple[int, int, int]:
-        return (len(self.iou_predictions), *self.frame.original_size)
-
-    def _place(self, values: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
-        x0, y0, x1, y1 = self.region
-        whole[:, y0:y1, x0:x1] = values
-        return whole
-
-
-Answer = MaskPrediction | CloseUpPrediction
+Answer = MaskPrediction | CloseUpPrediction | TwoViewPrediction
 
 
 class CloseUpPredictor:
     """A predictor that looks closer at small objects; it is asked like any other.
 
-    Clicks on their own say nothing about size, so they are answered from the whole image; with the
-    mask of the last answer beside them they are answered from close up.
+    A first click on its own says nothing about size: asked for three masks it is answered from the
+    whole image and from a square around it, and the three best of the six stay.
 
     Args:
         predictor: answers about the whole image and about parts of it.
         max_fraction: an object is small when its box is, along each axis, below this part of the
             image; None takes what the model's configuration names, 0 never looks closer.
         margin: the sides of the part that is looked at by those of the object.
+        click_fraction: the side of the square around a first click by the image's longer side.
 
     Raises:
-        InvalidInputError: max_fraction is not in [0, 1], or margin is below 1.
+        InvalidInputError: a fraction is not in [0, 1], or margin is below 1.
     """
 
     def __init__(
-        self, predictor: Predictor, max_fraction: float | None = None, margin: float = MARGIN
+        self,
+        predictor: Predictor,
+        max_fraction: float | None = None,
+        margin: float = MARGIN,
+        click_fraction: float = CLICK_FRACTION,
     ) -> None:
         if max_fraction is None:
             max_fraction = predictor.model.config.close_up_fraction
-        if not 0 <= max_fraction <= 1:
-            raise InvalidInputError(
-                f"max_fraction must be between 0 and 1, got {max_fraction}. Try 0.2."
-            )
+        for name, value in (("max_fraction", max_fraction), ("click_fraction", click_fraction)):
+            if not 0 <= value <= 1:
+                raise InvalidInputError(f"{name} must be between 0 and 1, got {value}. Try 0.2.")
         if not margin >= 1:
             raise InvalidInputError(f"margin must be at least 1, got {margin}. Try 3.")
         self.predictor = predictor
         self.max_fraction = max_fraction
         self.margin = margin
+        self.click_fraction = click_fraction if max_fraction > 0 else 0.0
 
     def embed(self, image: ImageLike) -> CloseUpEmbedding:
         """Return the embedding of an image (H, W, 3) uint8 RGB or of a Pillow image.
@@ -158,13 +106,14 @@ class CloseUpPredictor:
             InvalidInputError: as `Predictor.predict`.
         """
         self.predictor.check(embedding.whole, prompts)
-        regions = [self._region(embedding.whole.frame, prompt) for prompt in prompts]
+        frame = embedding.whole.frame
+        regions = [self._region(frame, prompt) for prompt in prompts]
         from_whole = [p for p, region in zip(prompts, regions, strict=True) if region is None]
         answers = iter(
             self.predictor.predict(embedding.whole, from_whole, multimask_output=multimask_output)
         )
         return tuple(
-            next(answers)
+            self._look_again(embedding, prompt, next(answers), multimask_output)
             if region is None
             else self._look(embedding, prompt, region, multimask_output)
             for prompt, region in zip(prompts, regions, strict=True)
@@ -180,6 +129,21 @@ class CloseUpPredictor:
         if fraction >= self.max_fraction:
             return None
         return region_around(box.tolist(), self.margin, frame.original_size)
+
+    def _look_again(
+        self,
+        embedding: CloseUpEmbedding,
+        prompt: Prompt,
+        answer: MaskPrediction,
+        multimask_output: bool | None,
+    ) -> MaskPrediction | TwoViewPrediction:
+        """Of a first click that may mean several things, the masks of both views."""
+        is_first_click = prompt.num_points == 1 and is_ambiguous(prompt)
+        if not is_first_click or multimask_output is False or self.click_fraction == 0:
+            return answer
+        size = embedding.whole.frame.original_size
+        region = region_around_click(prompt.point_coords[0], self.click_fraction, size)
+        return choose_masks(answer, self._look(embedding, prompt, region, multimask_output))
 
     def _look(
         self,

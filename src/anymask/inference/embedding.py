@@ -1,5 +1,6 @@
 """An encoded image, and the masks predicted for one prompt: the values inference hands out."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,6 +55,14 @@ class MaskPrediction:
     iou_predictions: NDArray[np.float32]
     frame: ImageFrame
     mask_threshold: float
+
+    def select(self, index: NDArray[np.int64]) -> "MaskPrediction":
+        """Return the masks at `index` (K,), in its order."""
+        return dataclasses.replace(
+            self,
+            low_res_logits=self.low_res_logits[index],
+            iou_predictions=self.iou_predictions[index],
+        )
 
     @cached_property
     def mask_logits(self) -> NDArray[np.float32]:

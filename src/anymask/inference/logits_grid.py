@@ -26,20 +26,23 @@ class LogitsGrid:
     @property
     def cell_px(self) -> NDArray[np.float64]:
         """(x, y): pixels of the image along one cell."""
-        original, inner = (np.array(side[::-1]) for side in self._sizes)
-        return original * self.frame.image_size / (inner * self.size)
+        original, inner = np.array(self.frame.original_size), np.array(self.frame.input_size)
+        down_across: NDArray[np.float64] = original * self.frame.image_size / (inner * self.size)
+        return down_across[::-1]
 
     def centres(self, axis: int) -> NDArray[np.float64]:
         """Of all cells along an axis, 0 for x and 1 for y, in pixels of the image."""
         return self.corner[axis] + (np.arange(self.size) + 0.5) * self.cell_px[axis]
 
     def end(self, axis: int) -> int:
-        """Where the part ends in the image; cells beyond are padding."""
+        """Where the part ends in the image."""
         return self.corner[axis] + self.frame.original_size[1 - axis]
 
     @property
-    def _sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        return self.frame.original_size, self.frame.input_size
+    def num_cells(self) -> tuple[int, int]:
+        """(rows, columns) that show the part at least in half; those after are padding."""
+        rows, columns = np.floor(np.array(self.frame.original_size) / self.cell_px[::-1] + 0.5)
+        return max(1, int(rows)), max(1, int(columns))
 
 
 def resample_logits(
@@ -61,10 +64,13 @@ def _weights(source: LogitsGrid, target: LogitsGrid, axis: int) -> NDArray[np.fl
     centres = target.centres(axis)
     own = source.centres(axis)
     reach = max(source.cell_px[axis], target.cell_px[axis])
-    weights = np.clip(1 - np.abs(centres[:, None] - own[None]) / reach, 0, None)
-    weights[:, own - source.cell_px[axis] / 2 >= source.end(axis)] = 0  # padding
+    weights: NDArray[np.float64] = np.clip(
+        1 - np.abs(centres[:, None] - own[None]) / reach, 0, None
+    )
+    weights[:, source.num_cells[1 - axis] :] = 0  # padding
     is_seen = (centres >= source.corner[axis]) & (
         centres <= min(source.end(axis), target.end(axis))
     )
     weights[~is_seen] = 0
-    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    return weights

@@ -8,10 +8,12 @@ from anymask.core.errors import InvalidInputError
 from anymask.core.frames import ImageFrame
 from anymask.core.geometry import mask_iou
 from anymask.core.prompts import Prompt
-from anymask.inference.close_up import CloseUpPrediction, CloseUpPredictor
+from anymask.inference.close_up import CloseUpPredictor
+from anymask.inference.close_up_prediction import CloseUpPrediction
 from anymask.inference.embedding import MaskPrediction
 from anymask.inference.logits_grid import LogitsGrid, resample_logits
 from anymask.inference.mask_input import mask_to_logits
+from anymask.inference.two_views import TwoViewPrediction
 from tiny_predictor import noise_image, tiny_predictor
 
 IMAGE = noise_image(height=200, width=300)
@@ -50,7 +52,7 @@ def test_a_small_object_is_answered_from_its_surroundings(looking):
     "prompt",
     [
         Prompt(box=LARGE),
-        Prompt(point_coords=[[120, 90]]),
+        Prompt(point_coords=[[120, 90], [40, 60]], point_labels=[1, 0]),
         Prompt(box=SMALL, point_coords=[[290, 190]], point_labels=[0]),
         Prompt(mask_input=np.full((1, 16, 16), -5.0)),
     ],
@@ -63,6 +65,37 @@ def test_other_prompts_are_answered_from_the_whole_image(looking, prompt):
         prompt = Prompt(mask_input=np.full((1, size, size), -5.0))
     (answer,) = looking.predict(embedding, [prompt])
     expected = looking.predictor.predict(embedding.whole, prompt)
+    np.testing.assert_array_equal(answer.low_res_logits, expected.low_res_logits)
+
+
+def test_a_first_click_is_answered_from_two_views(looking):
+    embedding = looking.embed(IMAGE)
+    click = Prompt(point_coords=[[120, 90]])
+    (answer,) = looking.predict(embedding, [click])
+    assert isinstance(answer, TwoViewPrediction)
+    part = embedding.image[38:143, 67:173]
+    six = [
+        *looking.predictor.predict(embedding.whole, click).iou_predictions,
+        *looking.predictor.predict(
+            looking.predictor.embed(np.ascontiguousarray(part)),
+            Prompt(point_coords=[[53, 52]]),
+            multimask_output=True,
+        ).iou_predictions,
+    ]
+    assert set(answer.iou_predictions).issubset(six)
+    assert list(answer.iou_predictions) == sorted(answer.iou_predictions, reverse=True)
+    assert answer.best == 0
+    assert answer.masks.shape == answer.mask_logits.shape == (3, 200, 300)
+    np.testing.assert_array_equal(answer.masks, answer.mask_logits > 0)
+    size = looking.predictor.model.config.mask_size
+    assert answer.low_res_logits.shape == (3, size, size)
+
+
+def test_one_mask_of_a_first_click_comes_from_the_whole_image(looking):
+    embedding = looking.embed(IMAGE)
+    click = Prompt(point_coords=[[120, 90]])
+    (answer,) = looking.predict(embedding, [click], multimask_output=False)
+    expected = looking.predictor.predict(embedding.whole, click, multimask_output=False)
     np.testing.assert_array_equal(answer.low_res_logits, expected.low_res_logits)
 
 
@@ -95,7 +128,11 @@ def test_the_fraction_is_the_models_own_unless_given():
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"max_fraction": 1.5}, "max_fraction"), ({"max_fraction": 0.2, "margin": 0.5}, "margin")],
+    [
+        ({"max_fraction": 1.5}, "max_fraction"),
+        ({"max_fraction": 0.2, "margin": 0.5}, "margin"),
+        ({"click_fraction": -1}, "click_fraction"),
+    ],
 )
 def test_options_out_of_range_are_named(options, named):
     with pytest.raises(InvalidInputError, match=f"{named} must be"):
