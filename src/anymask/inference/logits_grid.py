@@ -26,9 +26,12 @@ class LogitsGrid:
     @property
     def cell_px(self) -> NDArray[np.float64]:
         """(x, y): pixels of the image along one cell."""
-        original, inner = np.array(self.frame.original_size), np.array(self.frame.input_size)
-        down_across: NDArray[np.float64] = original * self.frame.image_size / (inner * self.size)
-        return down_across[::-1]
+        (height, width), (input_height, input_width) = (
+            self.frame.original_size,
+            self.frame.input_size,
+        )
+        model_px = self.frame.image_size / self.size
+        return np.array([width / input_width, height / input_height]) * model_px
 
     def centres(self, axis: int) -> NDArray[np.float64]:
         """Of all cells along an axis, 0 for x and 1 for y, in pixels of the image."""
