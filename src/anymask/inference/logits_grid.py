@@ -31,7 +31,8 @@ class LogitsGrid:
             self.frame.input_size,
         )
         model_px = self.frame.image_size / self.size
-        return np.array([width / input_width, height / input_height]) * model_px
+        cell: NDArray[np.float64] = np.array([width / input_width, height / input_height])
+        return cell * model_px
 
     def centres(self, axis: int) -> NDArray[np.float64]:
         """Of all cells along an axis, 0 for x and 1 for y, in pixels of the image."""
