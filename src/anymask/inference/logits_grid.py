@@ -31,12 +31,12 @@ class LogitsGrid:
             self.frame.input_size,
         )
         model_px = self.frame.image_size / self.size
-        cell: NDArray[np.float64] = np.array([width / input_width, height / input_height])
-        return cell * model_px
+        return np.array([width / input_width, height / input_height]) * model_px
 
     def centres(self, axis: int) -> NDArray[np.float64]:
         """Of all cells along an axis, 0 for x and 1 for y, in pixels of the image."""
-        return self.corner[axis] + (np.arange(self.size) + 0.5) * self.cell_px[axis]
+        cells: NDArray[np.float64] = (np.arange(self.size) + 0.5) * self.cell_px[axis]
+        return self.corner[axis] + cells
 
     def end(self, axis: int) -> int:
         """Where the part ends in the image."""

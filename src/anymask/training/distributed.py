@@ -116,6 +116,7 @@ def processes(device: str) -> Iterator[Processes]:
     dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=_TIMEOUT)
     try:
         yield Processes(rank=dist.get_rank(), world_size=world_size, device=own)
+        dist.barrier()  # one that ends early would take away connections that others still use
     finally:
         dist.destroy_process_group()
 
