@@ -157,10 +157,11 @@ def _stop_at(run: Run[BatchT], done: Launched[BatchT], broken: list[str]) -> Non
         if not all(bool(value.isfinite().all()) for value in losses.values())
     ]
     found = [text for text in run.who.gather("; ".join(sources)) if text]
+    kept = "; the last good state is in" if run.folder.has_checkpoint else "; none is saved yet in"
     raise InvalidInputError(
         f"the loss is not finite at step {done.step} ({', '.join(broken)}): "
         f"{'; '.join(found) or 'the losses are finite'}. Look at these, or lower "
-        f"optim.learning_rate; the last good state is in {run.folder.path}."
+        f"optim.learning_rate{kept} {run.folder.path}."
     )
 
 
