@@ -19,6 +19,7 @@ _FREE_FIELDS = {
     "pred_iou_thresh",
     "stability_score_thresh",
     "stability_score_offset",
+    "close_up_fraction",
     "mask_threshold",
     "decoder_dropout",
 }

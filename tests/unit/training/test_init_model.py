@@ -51,7 +51,8 @@ def test_parts_that_an_earlier_model_lacks_start_at_random_and_are_named(tmp_pat
 
 
 def test_thresholds_and_names_do_not_matter(tmp_path: Path) -> None:
-    path = _saved(dataclasses.replace(tiny(), name="mine", pred_iou_thresh=0.1), tmp_path)
+    other = dataclasses.replace(tiny(), name="mine", pred_iou_thresh=0.1, close_up_fraction=0.4)
+    path = _saved(other, tmp_path)
     model, fresh = init_model(tiny(), path, seed=0)
     assert fresh == ()
     assert model.config == tiny()
