@@ -1,8 +1,8 @@
 """Prompts to masks beside the reference package's: time and error at equal weights and embedding.
 
 The official layout with random weights: one prompt and a batch to low-resolution logits, and one
-click to full-size masks as `SamPredictor.predict` gives them. Ours through `Predictor` in float32,
-and the network under bfloat16 autocast. Then the default model alone, with how much of its masks
+click to full-size masks of a 1800 x 1200 picture as `SamPredictor.predict` gives them. Ours through
+`Predictor`, in float32 and in bfloat16. Then the default model alone, with how much of its masks
 bfloat16 keeps. `--smoke` takes a tiny model (for the tests).
 """
 
@@ -24,17 +24,19 @@ from anymask.core.prompts import Prompt
 from anymask.evaluation.speed.machine import describe_machine
 from anymask.evaluation.speed.reference_package import load_reference
 from anymask.evaluation.speed.timing import Times, ratio, take_turns
+from anymask.inference.devices import EncoderDtype
 from anymask.inference.embedding import ImageEmbedding
-from anymask.inference.mask_tensors import upscale_logits
+from anymask.inference.mask_tensors import mask_ious, upscale_logits
 from anymask.inference.predictor import Predictor
 from anymask.inference.prompt_tensors import pack_prompts
-from anymask.model.checkpoints import build_sam
+from anymask.model.checkpoints import build_sam, load_sam
 from anymask.model.config import SamConfig, VitConfig
-from anymask.model.features import DecodedMasks, ImageFeatures
+from anymask.model.features import ImageFeatures
 from anymask.model.presets import tiny_vit, vit_b
 
 REFERENCE = "reference"
-BFLOAT16_PROMPTS = 4  # at a time
+DTYPES: tuple[EncoderDtype, ...] = ("float32", "bfloat16")
+PICTURE_SIZE = (1200, 1800)
 
 
 def official_layout() -> SamConfig:
@@ -43,14 +45,14 @@ def official_layout() -> SamConfig:
 
 
 def random_embedding(predictor: Predictor) -> ImageEmbedding:
-    """An embedding of unit variance, of a square picture."""
+    """An embedding of unit variance."""
     config = predictor.model.config
-    h, S = config.grid_size, config.image_size
+    h = config.grid_size
     generator = torch.Generator().manual_seed(1)
     cells = torch.randn(1, config.embed_dim, h, h, generator=generator)
     return ImageEmbedding(
         features=ImageFeatures(image_embeddings=cells),
-        frame=ImageFrame(original_size=(S, S), image_size=S),
+        frame=ImageFrame(original_size=PICTURE_SIZE, image_size=config.image_size),
         model_id=predictor.model_id,
     )
 
@@ -67,7 +69,8 @@ def reference_predictor(predictor: Predictor, embedding: ImageEmbedding) -> Any:
     package, sam = load_reference(predictor.model)
     theirs = package.SamPredictor(sam)
     theirs.features = embedding.features.image_embeddings
-    theirs.original_size = theirs.input_size = embedding.frame.original_size
+    theirs.original_size = embedding.frame.original_size
+    theirs.input_size = embedding.frame.input_size
     theirs.is_image_set = True
     return theirs
 
@@ -75,7 +78,8 @@ def reference_predictor(predictor: Predictor, embedding: ImageEmbedding) -> Any:
 def reference_logits(theirs: Any, points: list[Prompt]) -> Tensor:
     """(P, 3, 4h, 4w) by the reference's two modules."""
     sam = theirs.model
-    coords = torch.from_numpy(np.stack([p.point_coords for p in points])).float()
+    coords = np.stack([p.point_coords for p in points])
+    coords = torch.from_numpy(theirs.transform.apply_coords(coords, theirs.original_size)).float()
     labels = torch.ones(coords.shape[:2], dtype=torch.int64)
     sparse, dense = sam.prompt_encoder(points=(coords, labels), boxes=None, masks=None)
     logits, _ = sam.mask_decoder(
@@ -89,34 +93,15 @@ def reference_logits(theirs: Any, points: list[Prompt]) -> Tensor:
 
 
 def our_logits(predictor: Predictor, embedding: ImageEmbedding, points: list[Prompt]) -> Tensor:
-    """(P, 3, 4h, 4w) in float32."""
+    """(P, 3, 4h, 4w)."""
     side = predictor.model.config.mask_size
     packed = pack_prompts(points, embedding.frame, side, predictor.device)
     return predictor.decode(embedding, packed, multimask_output=True).low_res_logits
 
 
-def in_bfloat16(
-    predictor: Predictor, embedding: ImageEmbedding
-) -> Callable[[list[Prompt]], Tensor]:
-    """What gives (P, 3, 4h, 4w) from cells in bfloat16 and matrix products under autocast."""
-    model = predictor.model
-    autocast = partial(torch.autocast, "cpu", torch.bfloat16)
-    with autocast():
-        features = embedding.features.map(lambda x: x.bfloat16())
-        prepared = model.prepare_image(features, model.prepare_positions(features))
-
-    def decode(points: list[Prompt]) -> Tensor:
-        packed = pack_prompts(points, embedding.frame, model.config.mask_size, predictor.device)
-        answers = []
-        for part in packed.split(BFLOAT16_PROMPTS):
-            index = torch.zeros(len(part.point_labels), dtype=torch.int64)
-            with autocast():
-                answers.append(
-                    model.decode(features, part, index, multimask_output=True, prepared=prepared)
-                )
-        return DecodedMasks.cat(answers).low_res_logits.float()
-
-    return decode
+def our_masks(predictor: Predictor, embedding: ImageEmbedding, click: Prompt) -> Any:
+    """(3, H, W) bool."""
+    return predictor.predict(embedding, click, multimask_output=True).masks
 
 
 def summarise(times: dict[str, Times], num_prompts: int, base: str) -> dict[str, Any]:
@@ -132,17 +117,17 @@ def summarise(times: dict[str, Times], num_prompts: int, base: str) -> dict[str,
 
 def compare(config: SamConfig, num_prompts: int, rounds: int) -> dict[str, Any]:
     """Ours beside the reference; errors are the largest, and relative to the logits' spread."""
-    predictor = Predictor(build_sam(config, seed=0), "bench", "cpu", "float32")
-    embedding = random_embedding(predictor)
-    theirs = reference_predictor(predictor, embedding)
-    short = in_bfloat16(predictor, embedding)
+    model = build_sam(config, seed=0)
+    ours = {dtype: Predictor(model, "bench", "cpu", dtype) for dtype in DTYPES}
+    embeddings = {dtype: random_embedding(predictor) for dtype, predictor in ours.items()}
+    embedding = embeddings["float32"]
+    theirs = reference_predictor(ours["float32"], embedding)
     report = {}
     for count in (1, num_prompts):
         points = clicks(embedding, count)
-        actions = {
-            REFERENCE: partial(reference_logits, theirs, points),
-            "float32": partial(our_logits, predictor, embedding, points),
-            "bfloat16": partial(short, points),
+        actions = {REFERENCE: partial(reference_logits, theirs, points)} | {
+            dtype: partial(our_logits, predictor, embeddings[dtype], points)
+            for dtype, predictor in ours.items()
         }
         times = take_turns(actions, max(2, rounds // min(count, 8)))
         rows = summarise(times, count, REFERENCE)
@@ -153,45 +138,49 @@ def compare(config: SamConfig, num_prompts: int, rounds: int) -> dict[str, Any]:
             rows[name]["error_over_spread"] = float(difference.std() / exact.std())
         report[f"{count} to logits"] = rows
     (click,) = clicks(embedding, 1)
-    report["1 to full-size masks"] = summarise(
-        take_turns(
-            {
-                REFERENCE: lambda: theirs.predict(click.point_coords, click.point_labels),
-                "float32": lambda: predictor.predict(embedding, click).masks,
-            },
-            rounds,
-        ),
-        1,
-        REFERENCE,
-    )
+    full_size: dict[str, Callable[[], object]] = {
+        REFERENCE: lambda: theirs.predict(click.point_coords, click.point_labels)
+    }
+    full_size |= {
+        dtype: partial(our_masks, predictor, embeddings[dtype], click)
+        for dtype, predictor in ours.items()
+    }
+    report["1 to full-size masks"] = summarise(take_turns(full_size, rounds), 1, REFERENCE)
     return report
 
 
 def default_model(num_prompts: int, rounds: int) -> dict[str, Any]:
-    """The default model alone on a photo; the IoU of bfloat16's masks with float32's is a mean."""
+    """The default model alone on a photo, with the IoU of bfloat16's masks with float32's."""
     import skimage
 
-    predictor = anymask.load_model(device="cpu", dtype="float32")
+    model, model_id = load_sam(None)
+    ours = {dtype: Predictor(model, model_id, "cpu", dtype) for dtype in DTYPES}
     image = anymask.read_image(Path(skimage.__file__).parent / "data" / "coffee.png")
-    embedding = predictor.embed(image)
-    short = in_bfloat16(predictor, embedding)
+    # of one encoder, so that the masks differ by the decoder alone
+    embedding = ours["float32"].embed(image)
+    embeddings = {dtype: dataclasses.replace(embedding) for dtype in DTYPES}
     report: dict[str, Any] = {}
     for count in (1, num_prompts):
         points = clicks(embedding, count)
         actions = {
-            "float32": partial(our_logits, predictor, embedding, points),
-            "bfloat16": partial(short, points),
+            dtype: partial(our_logits, predictor, embeddings[dtype], points)
+            for dtype, predictor in ours.items()
         }
         times = take_turns(actions, max(2, rounds // min(count, 8)))
-        report[f"{count} to logits"] = summarise(times, count, "float32")
-        masks = [
+        rows = summarise(times, count, "float32")
+        masks = (
             torch.stack([upscale_logits(x, embedding.frame) > 0 for x in action().flatten(0, 1)])
             for action in actions.values()
-        ]
-        both = (masks[0] & masks[1]).flatten(1).sum(1)
-        either = (masks[0] | masks[1]).flatten(1).sum(1)
-        ious = torch.where(either > 0, both / either.clamp(min=1), 1.0)
-        report[f"{count} to logits"]["bfloat16"]["mean_iou"] = float(ious.mean())
+        )
+        ious = mask_ious(*masks).diagonal()
+        rows["bfloat16"] |= {"mean_iou": float(ious.mean()), "worst_iou": float(ious.min())}
+        report[f"{count} to logits"] = rows
+    click = clicks(embedding, 1)[0]
+    full_size = {
+        dtype: partial(our_masks, predictor, embeddings[dtype], click)
+        for dtype, predictor in ours.items()
+    }
+    report["1 to full-size masks"] = summarise(take_turns(full_size, rounds), 1, "float32")
     return report
 
 
@@ -222,7 +211,7 @@ def main() -> None:
         for case, rows in cases.items():
             for name, row in rows.items():
                 spread = "{median:.2f} ({low:.2f} to {high:.2f})".format(**row["ratio"])
-                rest = [f"{k} {v:.2g}" for k, v in row.items() if isinstance(v, float)][1:]
+                rest = [f"{k} {v:.3g}" for k, v in row.items() if isinstance(v, float)][1:]
                 milliseconds = f"{row['milliseconds']:7.1f} ms a prompt"
                 print(f"{model}, {case:20} {name:10} {milliseconds}  x {spread}", *rest, sep="  ")
 

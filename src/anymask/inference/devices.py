@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import nn
 
 from anymask.core.errors import InvalidInputError
+from anymask.model.precision import stored_dtypes
 
 EncoderDtype = Literal["auto", "float32", "bfloat16", "float16"]
 DTYPES: tuple[EncoderDtype, ...] = ("auto", "float32", "bfloat16", "float16")
@@ -23,11 +25,13 @@ class Placement:
         device: of the whole model.
         dtype: of the image encoder, where the time goes.
         reason: for people, why these.
+        decoder_dtype: of the decoder's work on image cells; its tokens are float32.
     """
 
     device: torch.device
     dtype: torch.dtype
     reason: str
+    decoder_dtype: torch.dtype = torch.float32
 
     @property
     def dtype_name(self) -> str:
@@ -60,7 +64,13 @@ def select_placement(device: str | torch.device, dtype: EncoderDtype) -> Placeme
         found, why_dtype = getattr(torch, dtype), f"{dtype} was asked for"
     else:
         found, why_dtype = _fastest_dtype(chosen)
-    return Placement(device=chosen, dtype=found, reason=f"{why_device}; {why_dtype}")
+    is_short = chosen.type == "cpu" and found == torch.bfloat16
+    return Placement(
+        device=chosen,
+        dtype=found,
+        reason=f"{why_device}; {why_dtype}",
+        decoder_dtype=found if is_short else torch.float32,
+    )
 
 
 def select_device(name: str | torch.device) -> torch.device:
@@ -87,6 +97,17 @@ def select_device(name: str | torch.device) -> torch.device:
         known = ", ".join(kind for kind, there in is_there.items() if there)
         raise InvalidInputError(f"device must be one of {known} here, got {device}. Use auto.")
     return device
+
+
+def check_weights(encoder: nn.Module, dtype: torch.dtype) -> None:
+    """Raise InvalidInputError where an encoder's weights are too short to compute in float32."""
+    shorter = stored_dtypes(encoder) - {torch.float32}
+    if dtype == torch.float32 and shorter:
+        names = ", ".join(sorted(str(kept).removeprefix("torch.") for kept in shorter))
+        raise InvalidInputError(
+            f"the encoder's weights must be float32 to compute in float32, got {names}. "
+            "Load the model with dtype float32."
+        )
 
 
 def _fastest_dtype(device: torch.device) -> tuple[torch.dtype, str]:

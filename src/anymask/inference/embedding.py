@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from anymask.core.frames import ImageFrame
+from anymask.inference.decoding import DecodableImage
 from anymask.inference.mask_tensors import upscale_logits
+from anymask.inference.mask_upscaling import MaskUpscaler
 from anymask.model.features import ImageFeatures
-from anymask.model.two_way_transformer import PreparedCells
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,14 +30,19 @@ class ImageEmbedding:
     frame: ImageFrame
     model_id: str
 
-    def prepared(self, prepare: Callable[[ImageFeatures], PreparedCells]) -> PreparedCells:
-        """Return what `prepare` makes of the features; it is asked once and the answer kept.
+    def prepared(
+        self, mark: object, prepare: Callable[[ImageFeatures], DecodableImage]
+    ) -> DecodableImage:
+        """Return what `prepare` makes of the features, kept until another `mark` comes.
 
-        Two threads that come first may both ask, and then share one answer.
+        The mark tells who asks: predictors of one model may compute in different types. Two threads
+        that come first may both prepare.
         """
-        if "_prepared" not in self.__dict__:
-            self.__dict__.setdefault("_prepared", prepare(self.features))
-        return self.__dict__["_prepared"]  # type: ignore[no-any-return]
+        kept: tuple[object, DecodableImage] | None = self.__dict__.get("_prepared")
+        if kept is None or kept[0] is not mark:
+            kept = mark, prepare(self.features)
+            self.__dict__["_prepared"] = kept
+        return kept[1]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,21 +73,16 @@ class MaskPrediction:
     @cached_property
     def mask_logits(self) -> NDArray[np.float32]:
         """(M, H, W) float32 logits in pixels of the original image."""
-        return np.stack([self._full_size(logits) for logits in self.low_res_logits])
+        low_res_logits = torch.from_numpy(self.low_res_logits)
+        return np.stack([upscale_logits(one, self.frame).numpy() for one in low_res_logits])
 
     @cached_property
     def masks(self) -> NDArray[np.bool_]:
         """(M, H, W) bool in pixels of the original image."""
-        # One at a time: the floats of three large masks need not exist together.
-        return np.stack(
-            [self._full_size(logits) > self.mask_threshold for logits in self.low_res_logits]
-        )
+        upscaler = MaskUpscaler(self.frame, self.low_res_logits.shape[-1], torch.device("cpu"))
+        return upscaler.masks(torch.from_numpy(self.low_res_logits), self.mask_threshold)
 
     @property
     def best(self) -> int:
         """The index of the mask with the highest predicted IoU."""
         return int(self.iou_predictions.argmax())
-
-    def _full_size(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        full: NDArray[np.float32] = upscale_logits(torch.from_numpy(logits), self.frame).numpy()
-        return full

@@ -12,6 +12,8 @@ from anymask.core.errors import AnymaskError, InvalidInputError
 from anymask.core.geometry import xyxy_to_xywh
 from anymask.core.image_io import to_rgb_array
 from anymask.core.rle import Rle
+from anymask.inference.decoding import DecodableImage, prepare_decoding
+from anymask.inference.devices import check_weights
 from anymask.inference.generator import MaskGenerator
 from anymask.inference.longest_side import ResizeLongestSide
 from anymask.inference.predictor import Predictor
@@ -34,6 +36,7 @@ class SamPredictor:
     """The reference's predictor: it holds one image, set by `set_image`, and answers prompts."""
 
     def __init__(self, sam_model: Sam) -> None:
+        check_weights(sam_model.image_encoder, torch.float32)
         self.model = sam_model
         self.transform = ResizeLongestSide(sam_model.config.image_size)
         self.reset_image()
@@ -52,6 +55,7 @@ class SamPredictor:
         """Forget the image."""
         self.is_image_set = False
         self._features: ImageFeatures | None = None
+        self._decodable: DecodableImage | None = None
         self.original_size: tuple[int, int] | None = None
         self.input_size: tuple[int, int] | None = None
 
@@ -166,12 +170,17 @@ class SamPredictor:
         """
         if self._features is None or self.original_size is None:
             raise NoImageError
+        if self._decodable is None:
+            self._decodable = prepare_decoding(self.model, self._features, torch.float32)
         prompts = pack_scaled_prompts(point_coords, point_labels, boxes, mask_input, self.device)
-        logits, ious, low_res_logits = answer_prompts(
-            self.model, self._features, self.original_size, prompts, multimask_output
+        return answer_prompts(
+            self.model,
+            self._decodable,
+            self.original_size,
+            prompts,
+            multimask_output,
+            return_logits=return_logits,
         )
-        masks = logits if return_logits else logits > self.model.config.mask_threshold
-        return masks, ious, low_res_logits
 
 
 class SamAutomaticMaskGenerator:

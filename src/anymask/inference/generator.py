@@ -22,7 +22,8 @@ from anymask.inference.candidates import (
     concatenate,
     distinct_from,
 )
-from anymask.inference.crop_search import CropSearch, FoundMask, MaskRules
+from anymask.inference.crop_search import CropSearch, MaskRules
+from anymask.inference.logits_window import LogitsWindow
 from anymask.inference.point_grid import CropBox, crop_layers, point_grids
 from anymask.inference.predictor import ImageLike, Predictor
 
@@ -48,8 +49,8 @@ class _Step:
     """A batch of answered clicks, and the masks that are certain since: those of a whole crop."""
 
     search: CropSearch
-    found: MaskCandidates[FoundMask]
-    certain: MaskCandidates[FoundMask]
+    found: MaskCandidates[LogitsWindow]
+    certain: MaskCandidates[LogitsWindow]
     fraction_done: float
 
 
@@ -77,9 +78,8 @@ class MaskGenerator:
             `min_mask_region_area` it is the paper's rule; the reference keeps the largest island.
         adaptive_grid: ask at most a third of the grid, and there more where that finds more.
         grids: instead of `points_per_side`, (N, 2) xy clicks in the unit square for each layer.
-        full_size_decisions: measure stability, area and overlap on full-size masks as the
-            reference does, not on the decoder's own logits; slower, as every mask is scaled up
-            before it can be dropped.
+        full_size_decisions: measure every mask at full size as the reference does; otherwise those
+            go before that whose small logits are far from stable.
 
     Raises:
         InvalidInputError: an option is out of its range.
@@ -240,7 +240,7 @@ class MaskGenerator:
 
     def _answers(
         self, search: CropSearch, layer: int
-    ) -> Iterator[tuple[MaskCandidates[FoundMask], int]]:
+    ) -> Iterator[tuple[MaskCandidates[LogitsWindow], int]]:
         """Yield the masks of each batch of clicks of a grid, and the clicks done with so far.
 
         A click that an adaptive grid leaves out is done with at the end.
@@ -252,7 +252,7 @@ class MaskGenerator:
                 yield search.answer(batch), start + len(batch)
             return
         adaptive = AdaptiveGrid(math.isqrt(len(grid)))
-        parts: list[MaskCandidates[FoundMask]] = []
+        parts: list[MaskCandidates[LogitsWindow]] = []
         num_asked = 0
         for chosen in adaptive.rounds():
             for start in range(0, len(chosen), self.points_per_batch):
@@ -268,7 +268,7 @@ class MaskGenerator:
             adaptive.learn(search.to_unit(best.point_coords))
 
     def _scaled_up(
-        self, search: CropSearch, candidates: MaskCandidates[FoundMask]
+        self, search: CropSearch, candidates: MaskCandidates[LogitsWindow]
     ) -> Iterator[MaskCandidates[Rle]]:
         """The masks at full size, one at a time."""
         for i in range(len(candidates)):

@@ -45,47 +45,6 @@ def masks_to_boxes(masks: Tensor) -> Tensor:
     return torch.where((x0 < x1)[:, None], boxes, 0).to(torch.float32)
 
 
-def logits_to_boxes(logits: Tensor, frame: ImageFrame, threshold: float) -> Tensor:
-    """Return an estimate, in whole pixels, of the boxes (M, 4) float32 xyxy of full-size masks.
-
-    The edges lie where the linear interpolation of the largest logits of the columns and rows
-    passes the threshold: never inside the mask, and less than a cell outside. No mask is scaled up.
-
-    Args:
-        logits: (M, h, w) of the model frame, without padding (`without_padding`).
-        frame: the image's size and its way into the model's square.
-        threshold: logits above it are foreground.
-    """
-    mask_size = max(logits.shape[-2:])  # the longest side has no padding
-    sides = []
-    for dim, length, inner in zip((2, 1), frame.original_size, frame.input_size, strict=True):
-        start, end = _crossings(logits.amax(dim) - threshold)
-        pixels_per_cell = length * frame.image_size / (inner * mask_size)
-        sides.append([(side * pixels_per_cell).round().clamp(0, length) for side in (start, end)])
-    (y0, y1), (x0, x1) = sides
-    return torch.stack([x0, y0, x1, y1], dim=1)
-
-
-def _crossings(profile: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where rows (M, length) first and last pass zero, in cells; 0 and 0 if they never do.
-
-    The value of cell i is at i + 1/2 and goes on unchanged beyond the outermost cells.
-    """
-    first, end = _first_and_end(profile > 0, profile.shape[1])
-    is_empty = first >= end
-    length = profile.shape[1]
-
-    def crossing(inside: Tensor, outside: Tensor) -> Tensor:
-        at = inside.clamp(0, length - 1)[:, None], outside.clamp(0, length - 1)[:, None]
-        high, low = (profile.gather(1, index)[:, 0] for index in at)
-        share = high / (high - low).clamp(min=torch.finfo(profile.dtype).tiny)
-        return inside + 0.5 + (outside - inside) * share
-
-    start = torch.where(first > 0, crossing(first, first - 1), 0.0)
-    stop = torch.where(end < length, crossing(end - 1, end), float(length))
-    return torch.where(is_empty, 0.0, start), torch.where(is_empty, 0.0, stop)
-
-
 def _first_and_end(occupied: Tensor, length: int) -> tuple[Tensor, Tensor]:
     """Return the first True and the place after the last True of each row of (M, length)."""
     places = torch.arange(length, device=occupied.device)

@@ -1,7 +1,7 @@
 """A trained model in use: images to embeddings, prompts to masks. It holds no image."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -13,19 +13,17 @@ from anymask.core.errors import InvalidInputError
 from anymask.core.frames import ImageFrame
 from anymask.core.image_io import resize_longest_side, to_rgb_array
 from anymask.core.prompts import Prompt
-from anymask.inference.devices import EncoderDtype, select_placement
+from anymask.inference.decoding import decode_prompts, prepare_decoding
+from anymask.inference.devices import EncoderDtype, check_weights, select_placement
 from anymask.inference.embedding import ImageEmbedding, MaskPrediction
 from anymask.inference.prompt_tensors import is_ambiguous, pack_prompts
-from anymask.model.config import ConvConfig, SamConfig
+from anymask.model.config import ConvConfig
 from anymask.model.features import DecodedMasks, ImageFeatures, PromptTensors
+from anymask.model.precision import products_in
 from anymask.model.sam import Sam
 from anymask.model.text_encoder import TextEncoder
-from anymask.model.two_way_transformer import PreparedCells
 
 ImageLike = NDArray[np.uint8] | Image.Image
-# A CPU decodes a few prompts at a time: their largest tensor then stays below the size from which
-# malloc maps fresh pages for each one, which costs more than the arithmetic.
-_LARGEST_TENSOR_BYTES = 1 << 23
 
 
 class Predictor:
@@ -35,9 +33,10 @@ class Predictor:
         model: it is moved to the device and put in evaluation mode; its weights keep their values.
         model_id: names the weights; embeddings carry it.
         device: auto, cpu, cuda, cuda:N or mps; auto takes the fastest there is.
-        dtype: of the image encoder's multiplications, where the time goes; auto takes the fastest
-            that leaves the masks as they are (`select_placement`). Prompts and masks stay float32,
-            as bfloat16 cannot tell neighbouring pixels apart.
+        dtype: of the multiplications where the time goes, those of the image encoder and, on a CPU,
+            of the decoder with image cells; auto takes the fastest that leaves the masks as they
+            are (`select_placement`). Prompts and tokens stay float32, as bfloat16 cannot tell
+            neighbouring pixels apart.
         text_encoder: the one whose embeddings the model was trained with, for prompts with text.
         compile: translate the network for this device (`torch.compile`); the first call of each
             shape takes minutes, the others less time. Needs a C++ compiler, or Triton on a GPU.
@@ -46,8 +45,8 @@ class Predictor:
         placement: the device and dtype that were chosen, and why.
 
     Raises:
-        InvalidInputError: an unknown or absent device, another dtype, or a text encoder that does
-            not fit the model.
+        InvalidInputError: an unknown or absent device, another dtype, one that the weights were
+            shortened below, or a text encoder that does not fit the model.
     """
 
     def __init__(
@@ -61,13 +60,13 @@ class Predictor:
         compile: bool = False,
     ) -> None:
         self.placement = select_placement(device, dtype)
+        check_weights(model.image_encoder, self.placement.dtype)
         self.model = model.to(self.placement.device).eval()
         self.model_id = model_id
         self.text_encoder = text_encoder
         self._check_text_encoder()
         self._encode = torch.compile(model.encode_images) if compile else model.encode_images
-        self._prepared_positions: PreparedCells | None = None
-        self._prompts_at_once = _prompts_at_once(model.config, self.device)
+        self._mark = object()  # of what this predictor keeps with an embedding
         is_conv = isinstance(model.config.image_encoder, ConvConfig)
         # CPUs convolve channels-last images faster.
         channels_last = is_conv and self.device.type == "cpu"
@@ -207,40 +206,17 @@ class Predictor:
         self, embedding: ImageEmbedding, prompts: PromptTensors, *, multimask_output: bool
     ) -> DecodedMasks:
         """Return the raw answer, on the device, to P prompts packed by `pack_prompts`."""
-        prepared = embedding.prepared(
-            lambda features: self.model.prepare_image(features, self._positions(features))
+        image = embedding.prepared(
+            self._mark, partial(prepare_decoding, self.model, dtype=self.placement.decoder_dtype)
         )
-        parts = prompts.split(self._prompts_at_once or len(prompts.point_labels))
-        answers = [
-            self.model.decode(
-                embedding.features,
-                part,
-                torch.zeros(len(part.point_labels), dtype=torch.int64, device=self.device),
-                multimask_output=multimask_output,
-                prepared=prepared,
-            )
-            for part in parts
-        ]
-        return DecodedMasks.cat(answers)
-
-    def _positions(self, features: ImageFeatures) -> PreparedCells:
-        if self._prepared_positions is None:  # all images of a model share them
-            self._prepared_positions = self.model.prepare_positions(features)
-        return self._prepared_positions
+        return decode_prompts(self.model, image, prompts, multimask_output=multimask_output)
 
     def _encode_scaled(self, images: Sequence[NDArray[np.uint8]]) -> ImageFeatures:
         """The float32 features of images (h, w, 3) whose longer side is the model's."""
         pixels = [torch.tensor(image).to(self.device).permute(2, 0, 1).float() for image in images]
         inputs = self.model.preprocess(pixels).contiguous(memory_format=self._memory_format)
-        with self._autocast():
+        with products_in(self.placement.dtype, self.device):
             return self._encode(inputs).map(lambda x: x.float())
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        dtype = self.placement.dtype
-        if dtype == torch.float32:
-            return nullcontext()
-        # A weight that is not kept in this type is used once: a cache would only take memory.
-        return torch.autocast(self.device.type, dtype, cache_enabled=False)
 
     def _predict_batch(
         self, embedding: ImageEmbedding, prompts: Sequence[Prompt], multimask_output: bool
@@ -274,11 +250,3 @@ class Predictor:
                 f"text_encoder must fit the model {self.model_id}, which takes {needs}, got one of "
                 f"{self.text_encoder.text_dim}. Pass the one that the model was trained with."
             )
-
-
-def _prompts_at_once(config: SamConfig, device: torch.device) -> int | None:
-    """How many prompts are decoded together; None for all."""
-    if device.type != "cpu":
-        return None
-    float32_bytes = 4 * config.mask_size**2 * config.embed_dim // 8  # of the up-scaled cells
-    return max(1, _LARGEST_TENSOR_BYTES // float32_bytes)

@@ -13,10 +13,12 @@ from torch import Tensor
 from anymask.core.errors import CheckpointError
 from anymask.core.frames import PIXEL_CENTER_OFFSET, ImageFrame
 from anymask.core.prompts import PointLabel
+from anymask.inference.decoding import DecodableImage, decode_prompts, prepare_decoding
 from anymask.inference.mask_tensors import upscale_logits
+from anymask.inference.mask_upscaling import MaskUpscaler
 from anymask.inference.prompt_tensors import BOX_LABELS
 from anymask.model.checkpoints import build_sam, load_sam
-from anymask.model.features import ImageFeatures, PromptTensors
+from anymask.model.features import PromptTensors
 from anymask.model.presets import preset
 from anymask.model.sam import Sam
 
@@ -61,12 +63,17 @@ class ReferenceSam(Sam):
             )
             one = features.map(lambda x, i=i: x[i : i + 1])  # type: ignore[misc]
             H, W = row["original_size"]
-            logits, ious, low_res_logits = answer_prompts(
-                self, one, (int(H), int(W)), prompts, multimask_output
+            masks, ious, low_res_logits = answer_prompts(
+                self,
+                prepare_decoding(self, one, torch.float32),
+                (int(H), int(W)),
+                prompts,
+                multimask_output,
+                return_logits=False,
             )
             answers.append(
                 {
-                    "masks": logits > self.mask_threshold,
+                    "masks": masks,
                     "iou_predictions": ious,
                     "low_res_logits": low_res_logits,
                 }
@@ -76,21 +83,29 @@ class ReferenceSam(Sam):
 
 def answer_prompts(
     model: Sam,
-    features: ImageFeatures,
+    image: DecodableImage,
     original_size: tuple[int, int],
     prompts: PromptTensors,
     multimask_output: bool,
+    *,
+    return_logits: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return full-size logits (P, M, H, W), IoU (P, M) and low-resolution logits (P, M, h, w)."""
-    index = torch.zeros(
-        len(prompts.point_labels), dtype=torch.int64, device=model.pixel_mean.device
-    )
-    decoded = model.decode(features, prompts, index, multimask_output=multimask_output)
-    frame = ImageFrame(original_size=original_size, image_size=model.config.image_size)
-    flat = decoded.low_res_logits.flatten(0, 1)
-    full_size = torch.stack([upscale_logits(logits, frame) for logits in flat])
-    full_size = full_size.reshape(*decoded.low_res_logits.shape[:2], *original_size)
-    return full_size, decoded.iou_predictions, decoded.low_res_logits
+    """Return masks (P, M, H, W), IoU (P, M) and low-resolution logits (P, M, h, w) of P prompts.
+
+    The masks are bool or, with `return_logits`, float32 logits.
+    """
+    decoded = decode_prompts(model, image, prompts, multimask_output=multimask_output)
+    config = model.config
+    frame = ImageFrame(original_size=original_size, image_size=config.image_size)
+    logits = decoded.low_res_logits
+    flat = logits.flatten(0, 1)
+    if return_logits:
+        masks = torch.stack([upscale_logits(one, frame) for one in flat])
+    else:
+        upscaler = MaskUpscaler(frame, config.mask_size, logits.device)
+        masks = torch.from_numpy(upscaler.masks(flat, config.mask_threshold)).to(logits.device)
+    masks = torch.unflatten(masks, 0, logits.shape[:2])
+    return masks, decoded.iou_predictions, logits
 
 
 def pack_scaled_prompts(

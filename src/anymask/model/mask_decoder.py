@@ -11,6 +11,7 @@ from anymask.model.config import SamConfig
 from anymask.model.features import DecodedMasks, EncodedPrompts, ImageFeatures
 from anymask.model.layers import ACTIVATIONS, ConvBlock, LayerNorm2d, ReluMlp
 from anymask.model.mask_quality import MaskQuality
+from anymask.model.precision import products_in
 from anymask.model.two_way_transformer import PreparedCells, TwoWayTransformer
 
 
@@ -64,19 +65,20 @@ class MaskDecoder(nn.Module):
     def forward(
         self,
         features: ImageFeatures,
-        dense_positional_encoding: Tensor,
+        prepared: PreparedCells,
         prompts: EncodedPrompts,
         multimask_output: bool | None,
-        prepared: PreparedCells | None = None,
     ) -> DecodedMasks:
         """The masks of P prompts.
 
+        Work on cells is done in the features' dtype, also where weights and tokens are of a longer
+        one.
+
         Args:
             features: one row a prompt (`ImageFeatures.select`), or one row for all.
-            dense_positional_encoding: (1, D, h, w).
+            prepared: by `prepare_positions` or `prepare_image`.
             prompts: P encoded prompts.
             multimask_output: True for the three masks, False for the single one, None for all.
-            prepared: by `prepare_positions` or `prepare_image`; worked out here when left out.
         """
         P, T = prompts.sparse_embeddings.shape[0], self.num_mask_tokens
         output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
@@ -87,19 +89,19 @@ class MaskDecoder(nn.Module):
             seen = prompts.sparse_mask.new_ones(P, T + 1)
             token_mask = torch.cat([seen, prompts.sparse_mask], dim=1)[:, None, None, :]
 
-        if prepared is None:
-            prepared = self.prepare_positions(dense_positional_encoding)
         if prepared.image is None:
             cells = _as_rows(features.image_embeddings + prompts.dense_embeddings)
         else:
             cells = prepared.image.cells
+        cells = cells.to(features.image_embeddings.dtype)
         tokens, cells = self.transformer(tokens, cells, prepared, token_mask)
         wanted = mask_slots(multimask_output)
         weights = torch.stack(
             [self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in range(T)[wanted]], dim=1
         )
         h, w = features.image_embeddings.shape[-2:]
-        logits = self._draw(weights, cells, (h, w), features, prompts)
+        with products_in(cells.dtype, cells.device):
+            logits = self._draw(weights, cells, (h, w), features, prompts)
         if isinstance(self.iou_prediction_head, MaskQuality):
             mask_tokens = tokens[:, 1 : 1 + T][:, wanted]
             grid = torch.unflatten(cells.mT, 2, (h, w))  # P D h w
@@ -189,11 +191,10 @@ def _spread(x: Tensor, conv: nn.ConvTranspose2d) -> Tensor:
     A transposed convolution whose stride is its kernel is one matrix product a cell.
     """
     P = x.shape[0]
-    weight = conv.weight.permute(0, 2, 3, 1).flatten(1)
+    weight = conv.weight.permute(2, 3, 1, 0).flatten(0, 2)
     bias = conv.bias.repeat(4)  # type: ignore[union-attr]
-    x = torch.addmm(bias, x.flatten(0, 1), weight)
-    return x.reshape(P, -1, 4, conv.out_channels)
+    return F.linear(x.flatten(0, 1), weight, bias).reshape(P, -1, 4, conv.out_channels)
 
 
 def _sum(x: Tensor, y: Tensor, z: Tensor | None) -> Tensor:
-    return x + y if z is None else x + y + z
+    return x + y if z is None else x + y + z.to(x.dtype)

@@ -76,22 +76,19 @@ class Sam(nn.Module):
 
     def prepare_positions(self, features: ImageFeatures) -> PreparedCells:
         """What is common to all prompts about any image whose grid is that of `features`."""
-        encoding = self.dense_positional_encoding(features)
-        return self.mask_decoder.prepare_positions(encoding)
+        return self.mask_decoder.prepare_positions(self.dense_positional_encoding(features))
 
-    def prepare_image(self, features: ImageFeatures, positions: PreparedCells) -> PreparedCells:
+    def prepare_image(self, features: ImageFeatures) -> PreparedCells:
         """What is common to all prompts about one image (B = 1), for `decode`.
 
-        `positions` is `prepare_positions` of such features. Models that draw their prompts find
-        nothing in common beyond them.
+        Models that draw their prompts find nothing in common beyond `prepare_positions`.
         """
+        encoding = self.dense_positional_encoding(features)
+        positions = self.mask_decoder.prepare_positions(encoding)
         if self.config.prompt_maps:
             return positions
         return self.mask_decoder.prepare_image(
-            positions,
-            features.image_embeddings,
-            self.prompt_encoder.no_mask,
-            self.dense_positional_encoding(features),
+            positions, features.image_embeddings, self.prompt_encoder.no_mask, encoding
         )
 
     def decode(
@@ -114,12 +111,13 @@ class Sam(nn.Module):
             prepared: `prepare_positions`, or, for a single image, `prepare_image`; saves work that
                 is common to many calls, and changes nothing.
         """
-        if prepared is not None and prompts.mask_input is not None:
+        if prepared is None:
+            prepared = self.prepare_positions(features)
+        elif prompts.mask_input is not None:
             prepared = replace(prepared, image=None)
         return self.mask_decoder(  # type: ignore[no-any-return]
             features.select(image_index),
-            self.dense_positional_encoding(features),
+            prepared,
             self.prompt_encoder(prompts, features.image_embeddings.shape[-1]),
             multimask_output,
-            prepared,
         )

@@ -9,6 +9,9 @@ The tokens' queries go into the space of the cells instead (a fraction of the wo
 term is a product with something that is known before any prompt. What a head gathers comes back
 through its value matrix afterwards. From image to token it is the same with the roles exchanged.
 
+Cells may be of a shorter type than tokens (`PreparedCells.to`): products with cells are then of
+that type, while the tokens' own arithmetic and the softmax stay in theirs.
+
 Letters: P prompts, T tokens of a prompt, L image cells, D width, H heads, d inner width of a head.
 """
 
@@ -64,8 +67,9 @@ class Attention(nn.Module):
         if cells is None:
             return scores
         rows = by_prompt(x @ torch.unflatten(projection.weight, 0, (H, -1)), P)
-        scores = torch.baddbmm(scores.flatten(1, 2), rows.flatten(1, 2), cells.mT.expand(P, -1, -1))
-        return torch.unflatten(scores, 1, (H, -1))
+        # In this order, as PyTorch copies cells that it has to transpose for a bfloat16 product.
+        product = (cells @ rows.flatten(1, 2).to(cells.dtype).mT).mT.contiguous()
+        return torch.unflatten(product, 1, (H, -1)) + scores
 
     def drop(self, weights: Tensor) -> Tensor:
         """The attention weights, some of them dropped in training."""
@@ -101,7 +105,8 @@ class TokenToImageAttention(Attention):
         scores = self.scores(self.q_proj(tokens), keys, self.k_proj, unknown)
         weights = self.drop(scores.softmax(-1))
         if values is None:
-            gathered = torch.unflatten(weights.flatten(1, 2) @ cells, 1, (H, -1))  # P H T D
+            gathered = weights.flatten(1, 2).to(cells.dtype) @ cells
+            gathered = torch.unflatten(gathered.to(tokens.dtype), 1, (H, -1))  # P H T D
             heads = by_head(gathered) @ torch.unflatten(self.v_proj.weight, 0, (H, -1)).mT
             heads = heads + torch.unflatten(self.v_proj.bias, 0, (H, 1, -1))
         else:
@@ -125,28 +130,32 @@ class ImageToTokenAttention(Attention):
         queries: Tensor,
         keys: Tensor,
         values: Tensor,
-        cells: Tensor | None,
+        cells: Tensor,
         token_mask: Tensor | None,
+        *,
+        are_known: bool,
     ) -> Tensor:
-        """(P, L, D) that the cells gather.
+        """(P, L, D) that the cells gather, in their dtype.
 
         Args:
-            queries: (H, L, d), of the positions or, without `cells`, of all.
+            queries: (H, L, d), of the positions or, where the cells are known, of all.
             keys: (P, T, D) tokens that are looked for.
             values: (P, T, D) tokens that are gathered.
             cells: (P, L, D), or (1, L, D) for all prompts.
             token_mask: (P, 1, 1, T) bool, True where a token may be seen.
+            are_known: whether `queries` are of the cells and not only of their positions.
         """
         P, H = keys.shape[0], self.num_heads
-        scores = self.scores(self.k_proj(keys), queries, self.q_proj, cells)
+        unknown = None if are_known else cells
+        scores = self.scores(self.k_proj(keys), queries, self.q_proj, unknown)
         if token_mask is not None:
             scores = scores.masked_fill(~token_mask.mT, -torch.inf)
-        weights = self.drop(scores.softmax(2)).flatten(1, 2)  # P H*T L
+        weights = self.drop(scores.softmax(2)).flatten(1, 2).to(cells.dtype)  # P H*T L
         heads = by_head(self.split(self.v_proj(values)))
         heads = heads @ torch.unflatten(self.out_proj.weight, 1, (H, -1)).permute(1, 2, 0)
         # A head's weights add up to one, so its share of the bias can travel with the values.
         heads = heads + self.out_proj.bias / H
-        return weights.mT @ by_prompt(heads, P).flatten(1, 2)
+        return weights.mT @ by_prompt(heads, P).flatten(1, 2).to(cells.dtype)
 
     def prepare(self, cells: Tensor) -> Tensor:
         """(H, L, d) queries of cells (1, L, D)."""

@@ -5,6 +5,7 @@ Letters: P prompts, T tokens of a prompt, L image cells, D width, H heads, d inn
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from anymask.model.layers import MlpBlock
@@ -57,6 +58,12 @@ class PreparedCells:
     final_keys: Tensor
     image: PreparedImage | None = None
 
+    def to(self, dtype: torch.dtype) -> "PreparedCells":
+        """The same with the image's cells in `dtype`; what meets tokens alone stays as it is."""
+        if self.image is None:
+            return self
+        return replace(self, image=replace(self.image, cells=self.image.cells.to(dtype)))
+
 
 class TwoWayBlock(nn.Module):
     """Token self-attention, token to image, MLP on tokens, image to token."""
@@ -108,9 +115,13 @@ class TwoWayBlock(nn.Module):
         tokens = self.norm2(tokens + self.dropout(attended))
         tokens = self.norm3(tokens + self.dropout(self.mlp(tokens)))
 
-        unknown = cells if values is None else None
         attended = self.cross_attn_image_to_token(
-            known.queries, tokens + token_pe, tokens, unknown, token_mask
+            known.queries,
+            tokens + token_pe,
+            tokens,
+            cells,
+            token_mask,
+            are_known=values is not None,
         )
         cells = self.norm4(cells + self.dropout(attended))
         return tokens, cells

@@ -54,7 +54,7 @@ def test_auto_dtype_on_a_cpu_follows_its_instructions(monkeypatch, capabilities,
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     placement = select_placement("cpu", "auto")
-    assert placement.dtype == expected
+    assert placement.dtype == placement.decoder_dtype == expected
     assert placement.describe().startswith(f"cpu in {placement.dtype_name} (cpu was asked for; ")
 
 
@@ -71,6 +71,7 @@ def test_auto_dtype_on_a_gpu_follows_its_generation(monkeypatch, capability, exp
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     placement = select_placement("auto", "auto")
     assert (placement.device.type, placement.dtype) == ("cuda", expected)
+    assert placement.decoder_dtype == torch.float32
     assert "cuda was found" in placement.reason
 
 

@@ -10,7 +10,7 @@ from anymask.model.mask_decoder import MaskDecoder, mask_slots
 from anymask.model.presets import tiny, tiny_vit
 
 
-def inputs_for(config, num_prompts=2, grid=3):
+def inputs_for(decoder, config, num_prompts=2, grid=3):
     torch.manual_seed(0)
     D, P = config.embed_dim, num_prompts
     is_fine = config.high_res_features
@@ -26,7 +26,7 @@ def inputs_for(config, num_prompts=2, grid=3):
         stride8=torch.randn(P, D // 4, 2 * grid, 2 * grid) if is_fine else None,
         stride4=torch.randn(P, D // 8, 4 * grid, 4 * grid) if is_fine else None,
     )
-    return features, torch.randn(1, D, grid, grid), prompts
+    return features, decoder.prepare_positions(torch.randn(1, D, grid, grid)), prompts
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_slots_of_each_request(multimask_output, slots):
 @torch.no_grad()
 def test_requests_are_parts_of_all_masks(config):
     decoder = MaskDecoder(config).eval()
-    inputs = inputs_for(config)
+    inputs = inputs_for(decoder, config)
     every, three, single = (decoder(*inputs, m) for m in (None, True, False))
     assert every.low_res_logits.shape == (2, 4, 12, 12)
     torch.testing.assert_close(three.low_res_logits, every.low_res_logits[:, 1:])
@@ -52,7 +52,7 @@ def test_requests_are_parts_of_all_masks(config):
 @torch.no_grad()
 def test_fillers_change_no_mask():
     decoder = MaskDecoder(tiny()).eval()
-    features, positions, prompts = inputs_for(tiny())
+    features, positions, prompts = inputs_for(decoder, tiny())
     sparse = prompts.sparse_embeddings
     filled = dataclasses.replace(
         prompts,
@@ -70,7 +70,7 @@ def test_iou_sigmoid_stays_between_zero_and_one():
     config = tiny()
     decoder = MaskDecoder(config).eval()
     decoder.iou_prediction_head.layers[-1].bias.fill_(9)
-    inputs = inputs_for(config)
+    inputs = inputs_for(decoder, config)
     squashed = decoder(*inputs, None).iou_predictions
     assert bool((squashed < 1).all())
     decoder.iou_sigmoid = False
@@ -80,7 +80,7 @@ def test_iou_sigmoid_stays_between_zero_and_one():
 @torch.no_grad()
 def test_fine_features_and_fine_prompts_reach_the_mask():
     decoder = MaskDecoder(tiny()).eval()
-    features, positions, prompts = inputs_for(tiny())
+    features, positions, prompts = inputs_for(decoder, tiny())
     before = decoder(features, positions, prompts, False).low_res_logits
     # noise, as a constant would be normalised away
     stride8 = features.stride8 + torch.randn_like(features.stride8)
