@@ -32,7 +32,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="--model names a structure (vit_b, vit_l, vit_h, small): nothing to download",
     )
     add("--image", metavar="PHOTO", help="a photograph (default: a drawn picture, 1800 x 1200)")
-    add("--only", nargs="+", metavar="NAME", help="contenders (default: all that are installed)")
+    add(
+        "--export",
+        nargs="+",
+        default=[],
+        choices=("onnx", "openvino"),
+        metavar="RUNTIME",
+        help="export the model for onnx or openvino first, which then compete",
+    )
+    add(
+        "--exported",
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of `anymask export`, which compete by their names",
+    )
+    add(
+        "--only", nargs="+", metavar="NAME", help="contenders (default: all but 'anymask compiled')"
+    )
     add("--rounds", type=int, default=5, metavar="N", help="runs that are timed (%(default)s)")
     add(
         "--points-per-side",
@@ -80,6 +97,8 @@ def _check_tasks(names: list[str]) -> None:
 
 
 def _measure(args: argparse.Namespace) -> "list[SpeedRow]":
+    import tempfile
+
     from tqdm import tqdm
 
     from anymask.evaluation.speed.comparison import SpeedRow, compare
@@ -92,9 +111,16 @@ def _measure(args: argparse.Namespace) -> "list[SpeedRow]":
         photo=str(Path(args.image)) if args.image else None,
         device=args.device,
         points_per_side=args.points_per_side,
+        exported=tuple(args.exported),
     )
     tasks = list(dict.fromkeys(args.tasks)) or list(_DEFAULT_TASKS)
-    with tqdm(disable=None, file=sys.stderr, bar_format="{desc} {elapsed}") as progress:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tqdm(disable=None, file=sys.stderr, bar_format="{desc} {elapsed}") as progress,
+    ):
+        if args.export:
+            progress.set_description_str("export")
+            setup = setup.with_exports(list(dict.fromkeys(args.export)), Path(folder))
         rows = compare(
             setup,
             [task for task in tasks if task != "first-use"],

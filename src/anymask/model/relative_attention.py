@@ -17,6 +17,8 @@ from torch import Tensor, nn
 _SCORES_PER_THREAD = 1 << 21
 # Fast kernels take widths of a head that are multiples of this.
 _WIDTH_STEP = 16
+# Numbers in the widened queries of the heads that are attended together: near the caches, too.
+_QUERIES_PER_PART = 1 << 21
 
 
 class RelPosAttention(nn.Module):
@@ -88,7 +90,11 @@ def relative_attention(q: Tensor, k: Tensor, v: Tensor, rows: Tensor, columns: T
         return _with_added_bias(q, k, v, *_decomposed_bias(q, rows, columns))
     scale = q.shape[-1] ** 0.5
     rows, columns = rows * scale, columns * scale
-    heads = torch.get_num_threads() if is_split(q) else q.shape[1]
+    heads = q.shape[1]
+    if is_split(q):
+        wide = q.shape[-1] + rows.shape[0] + columns.shape[0]
+        each = q.shape[0] * q.shape[2] * wide
+        heads = max(torch.get_num_threads(), _QUERIES_PER_PART // each)
     outputs = []
     for first in range(0, q.shape[1], heads):
         part = slice(first, first + heads)

@@ -3,16 +3,18 @@
 import copy
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from anymask.core.errors import UnknownNameError
+from anymask.core.errors import CheckpointError, UnknownNameError
 from anymask.core.image_io import read_image
 from anymask.evaluation.speed.contenders import (
     REFERENCE,
@@ -23,6 +25,8 @@ from anymask.evaluation.speed.contenders import (
 )
 from anymask.evaluation.speed.reference_package import randomise
 from anymask.inference.devices import EncoderDtype, select_device, select_placement
+from anymask.inference.export import Runtime, export_model
+from anymask.inference.exported import find_export, load_exported
 from anymask.inference.predictor import Predictor
 from anymask.model.checkpoints import build_sam, load_sam
 from anymask.model.config import VitConfig
@@ -46,6 +50,7 @@ class Setup:
         device: as `Predictor` takes it.
         points_per_side: of the generator.
         num_clicks: decoded together.
+        exported: folders of `anymask export`; each competes under its own name.
     """
 
     model: str | None = None
@@ -55,6 +60,7 @@ class Setup:
     device: str = "auto"
     points_per_side: int = 32
     num_clicks: int = 64
+    exported: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """One line, for another process."""
@@ -64,7 +70,8 @@ class Setup:
     def from_json(cls, text: str) -> "Setup":
         """What `to_json` wrote."""
         fields = json.loads(text)
-        return cls(**{**fields, "photo_size": tuple(fields["photo_size"])})
+        pairs = {name: tuple(fields[name]) for name in ("photo_size", "exported")}
+        return cls(**{**fields, **pairs})
 
     @cached_property
     def loaded(self) -> tuple[Sam, str]:
@@ -93,26 +100,72 @@ class Setup:
         return np.random.default_rng(_SEED).uniform((0, 0), (W, H), (self.num_clicks, 2))
 
     def contender_names(self) -> tuple[str, ...]:
-        """Those that this model and what is installed allow, ours first."""
+        """Those that this model and what is installed allow, ours first.
+
+        "anymask compiled" is left out, as it takes minutes to build.
+        """
         sam, _ = self.loaded
-        names = list(_OURS)
+        names = [*_OURS, *self._files]
         if isinstance(sam.config.image_encoder, VitConfig):
             names += [name for name, (package, _) in _PEERS.items() if find_spec(package)]
         return tuple(names)
+
+    def with_exports(self, runtimes: Sequence[Runtime], folder: Path) -> "Setup":
+        """The same with this model exported for these runtimes, to folders of their names.
+
+        Raises:
+            ExportError: a file answers otherwise than torch.
+            MissingExtraError: a runtime is not installed.
+            OutputError: the folder cannot be written.
+        """
+        for runtime in runtimes:
+            target = folder / runtime
+            export_model(*self.loaded, target, runtime, parts=("encoder", "decoder"))
+        added = tuple(str(folder / runtime) for runtime in runtimes)
+        return dataclasses.replace(self, exported=self.exported + added)
+
+    @property
+    def _files(self) -> dict[str, tuple[Path, Path, EncoderDtype]]:
+        """Encoder, decoder and dtype of the encoder, by the contender's name.
+
+        Raises:
+            CheckpointError: a folder holds no export.
+        """
+        found: dict[str, tuple[Path, Path, EncoderDtype]] = {}
+        for folder in self.exported:
+            files = find_export(folder)
+            if files is None:
+                raise CheckpointError(
+                    f"exported must be folders of anymask export, got {folder}. Export there first."
+                )
+            name = Path(folder).name
+            if files[0].suffix == ".onnx":
+                found[name] = (*files, "float32")
+                continue
+            found[f"{name} float32"] = (*files, "float32")
+            if select_placement("cpu", "auto").dtype == torch.bfloat16:
+                found[f"{name} bfloat16"] = (*files, "bfloat16")
+        return found
 
     def build(self, name: str) -> Contender:
         """The contender of that name.
 
         Raises:
+            CheckpointError: an exported file cannot be loaded.
             UnknownNameError: there is none; the text lists them.
             MissingExtraError: its package is not installed.
             InvalidInputError: it cannot take the model.
         """
+        if name == _COMPILED:
+            return _ours(self, name, "auto", compile=True)
         if name in _OURS:
             return _OURS[name](self)
         if name in _PEERS:
             return _PEERS[name][1](self)
-        raise UnknownNameError("contender", name, (*_OURS, *_PEERS))
+        files = self._files
+        if name in files:
+            return anymask_contender(load_exported(*files[name]), name, self.generator_options)
+        raise UnknownNameError("contender", name, (*_OURS, _COMPILED, *files, *_PEERS))
 
     @property
     def generator_options(self) -> dict[str, Any]:
@@ -120,11 +173,11 @@ class Setup:
         return {"points_per_side": self.points_per_side}
 
 
-def _ours(setup: Setup, name: str, dtype: EncoderDtype) -> Contender:
+def _ours(setup: Setup, name: str, dtype: EncoderDtype, *, compile: bool = False) -> Contender:
     sam, model_id = setup.loaded
     own = copy.deepcopy(sam)  # the others need the weights as they are
     store_weights(own.image_encoder, select_placement(setup.device, dtype).dtype)
-    predictor = Predictor(own, model_id, setup.device, dtype)
+    predictor = Predictor(own, model_id, setup.device, dtype, compile=compile)
     return anymask_contender(predictor, name, setup.generator_options)
 
 
@@ -141,6 +194,8 @@ _OURS: dict[str, Callable[[Setup], Contender]] = {
     "anymask": partial(_ours, name="anymask", dtype="auto"),
     "anymask float32": partial(_ours, name="anymask float32", dtype="float32"),
 }
+# Built only where it is asked for.
+_COMPILED = "anymask compiled"
 # Name to the package it needs, and how to build it.
 _PEERS: dict[str, tuple[str, Callable[[Setup], Contender]]] = {
     REFERENCE: ("segment_anything", _segment_anything),

@@ -1,12 +1,14 @@
 """All contenders get the same weights and the same request, so they must give the same answer."""
 
+import dataclasses
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from anymask.core.errors import InvalidInputError, UnknownNameError
+from anymask.core.errors import CheckpointError, InvalidInputError, UnknownNameError
 from anymask.evaluation.speed import comparison
 from anymask.evaluation.speed.comparison import compare
 from anymask.evaluation.speed.contenders import REFERENCE, segment_anything_contender
@@ -90,6 +92,25 @@ def test_a_model_of_ours_alone_has_no_peers() -> None:
         segment_anything_contender(setup.loaded[0], torch.device("cpu"), {})
     with pytest.raises(UnknownNameError, match=r"'nobody'.*transformers"):
         setup.build("nobody")
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_exported_files_compete_with_the_same_weights(runtime: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip(runtime)
+    setup = SETUP.with_exports([runtime], tmp_path)
+    assert Setup.from_json(setup.to_json()) == setup
+    name = "onnx" if runtime == "onnx" else "openvino float32"
+    assert name in setup.contender_names()
+    rows = compare(setup, ["encode", "click"], [name, "anymask float32"], 1, with_memory=False)
+    assert [row.task for row in rows if row.contender == name] == ["encode", "click"]
+    assert rows[0].embedding_error is not None
+    assert rows[0].embedding_error < 1e-4
+
+
+def test_a_folder_without_an_export_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="must be folders of anymask export"):
+        dataclasses.replace(SETUP, exported=(str(tmp_path),)).contender_names()
 
 
 def test_setup_survives_the_way_to_another_process() -> None:
