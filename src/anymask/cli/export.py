@@ -36,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="float16: weights of half the size; int8: the encoder's products (%(default)s)",
     )
     add("--calibrate", metavar="DIR", help="photographs to scale int8 on, 20 to 100 of them")
+    add(
+        "--check-cases",
+        type=int,
+        default=12,
+        metavar="N",
+        help="random mixes of prompts that the decoder is compared with torch on (%(default)s)",
+    )
     add("--license", metavar="TEXT", default="Apache-2.0", help="kept in the files (%(default)s)")
     add("--json", action="store_true", help="print JSON")
 
@@ -66,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         dtype=args.dtype,
         calibration=images[::2],
         metadata={"license": args.license},
+        check_cases=args.check_cases,
     )
     result: dict[str, Any] = {
         "model_id": model_id,
@@ -76,13 +84,15 @@ def run(args: argparse.Namespace) -> int:
                 "path": str(file.path),
                 "num_bytes": file.num_bytes,
                 "largest_difference": file.difference.size,
+                "num_cases": file.num_cases,
             }
             for file in files
         ],
     }
     lines = [
         f"{row['path']}: {row['num_bytes'] / 1e6:.1f} MB, "
-        f"differs from torch by {row['largest_difference']:.2g} at most"
+        f"differs from torch by {row['largest_difference']:.2g} at most "
+        f"in {row['num_cases']} random cases"
         for row in result["files"]
     ]
     if images and args.part == "both":

@@ -35,7 +35,8 @@ DTYPES: tuple[ExportDtype, ...] = ("float32", "float16", "int8")
 PARTS: tuple[Part, ...] = ("encoder", "decoder", "upscale")
 
 TOLERANCE = 1e-4  # of a float32 export
-_NUM_CASES = {"encoder": 3, "decoder": 12, "upscale": 6}
+DECODER_CASES = 12
+_ENCODER_CASES, _UPSCALE_CASES = 3, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,13 @@ class ExportedFile:
         path: its place.
         num_bytes: of it and, where its weights lie beside it, of these too.
         difference: the largest from torch's answers over the random cases.
+        num_cases: how many these were.
     """
 
     path: Path
     num_bytes: int
     difference: Difference
+    num_cases: int
 
 
 def export_model(
@@ -63,6 +66,7 @@ def export_model(
     dtype: ExportDtype = "float32",
     calibration: Sequence[NDArray[np.uint8]] = (),
     metadata: Mapping[str, str] | None = None,
+    check_cases: int = DECODER_CASES,
 ) -> list[ExportedFile]:
     """Write encoder, decoder and up-scaling as files, each compared with torch first.
 
@@ -78,10 +82,11 @@ def export_model(
             encoder's products in whole numbers, scaled on `calibration`, and leaves the rest.
         calibration: photographs (H, W, 3) uint8 of any size, for int8.
         metadata: more text fields (a licence).
+        check_cases: random mixes of prompts that the decoder is compared on.
 
     Raises:
         ExportError: a file answers otherwise than torch; none of this name is written.
-        InvalidInputError: int8 without photographs.
+        InvalidInputError: int8 without photographs, or nothing to compare on.
         MissingExtraError: the runtime or onnx is not installed.
         OutputError: the folder cannot be written.
     """
@@ -89,6 +94,11 @@ def export_model(
         raise InvalidInputError(
             "calibration must hold photographs for int8, got none. Give some like yours."
         )
+    if check_cases < 1:
+        raise InvalidInputError(
+            f"check_cases must be at least 1, got {check_cases}. No file goes unchecked."
+        )
+    num_cases = {"encoder": _ENCODER_CASES, "decoder": check_cases, "upscale": _UPSCALE_CASES}
     model = without_text(model.eval())
     fields = {
         **(metadata or {}),
@@ -104,7 +114,9 @@ def export_model(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as scratch:
             return [
-                _export_part(model, part, runtime, dtype, calibration, fields, Path(scratch))
+                _export_part(
+                    model, part, runtime, dtype, calibration, fields, num_cases[part], Path(scratch)
+                )
                 for part in parts
             ]
     except OSError as error:
@@ -130,12 +142,18 @@ def _export_part(
     dtype: ExportDtype,
     calibration: Sequence[NDArray[np.uint8]],
     fields: Mapping[str, str],
+    num_cases: int,
     scratch: Path,
 ) -> ExportedFile:
-    from anymask.inference.onnx_export import graph_of, halve_weights, label, trace_onnx
+    from anymask.inference.onnx_export import graph_of, label, trace_onnx
 
     path = scratch / f"{part}.onnx"
-    trace_onnx(graph_of(model, part), path)
+    graph = graph_of(model, part)
+    trace_onnx(graph, path)
+    if part == "decoder" and runtime == "onnx":
+        from anymask.inference.onnx_rewrites import rewrite_decoder
+
+        rewrite_decoder(path, graph)
     if dtype == "int8" and part == "encoder":
         from anymask.inference.onnx_int8 import quantise_encoder
 
@@ -152,10 +170,8 @@ def _export_part(
         onnx_to_openvino(source, path, fields, half_weights=half)
         source.unlink()
     else:
-        if half:
-            halve_weights(path)
-        label(path, fields)
-    difference = largest_difference(_load(path).run, _cases(model, part))
+        label(path, fields, half_weights=half)
+    difference = largest_difference(_load(path).run, _cases(model, part, num_cases))
     if dtype == "float32" and not difference.size <= TOLERANCE:
         raise ExportError(
             f"{path.name} must answer as torch does within {TOLERANCE:g}, "
@@ -169,11 +185,15 @@ def _export_part(
     folder = scratch.parent
     for file in files:
         file.replace(folder / file.name)
-    return ExportedFile(path=folder / path.name, num_bytes=num_bytes, difference=difference)
+    return ExportedFile(
+        path=folder / path.name,
+        num_bytes=num_bytes,
+        difference=difference,
+        num_cases=num_cases,
+    )
 
 
-def _cases(model: Sam, part: Part) -> Iterator[Case]:
-    count = _NUM_CASES[part]
+def _cases(model: Sam, part: Part, count: int) -> Iterator[Case]:
     if part == "encoder":
         return encoder_cases(model, count)
     if part == "upscale":

@@ -89,9 +89,10 @@ class DecoderGraph(nn.Module):
         prompts = PromptTensors(
             point_coords=coords, point_labels=labels, mask_input=mask_input, has_mask=has_mask
         )
+        encoding = self.prompt_encoder.pe_layer.grid(config.grid_size, config.grid_size)
         decoded = self.mask_decoder(
             embedded,
-            self.prompt_encoder.pe_layer.grid(config.grid_size, config.grid_size),
+            self.mask_decoder.prepare_positions(encoding),
             self.prompt_encoder(prompts, config.grid_size),
             None,
         )

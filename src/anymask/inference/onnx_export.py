@@ -122,20 +122,29 @@ def trace_onnx(graph: Graph, path: str | os.PathLike[str]) -> None:
     _save(model, path)
 
 
-def label(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
-    """Put text fields into an ONNX file: what it is, and of which model."""
+def label(
+    path: str | os.PathLike[str], metadata: Mapping[str, str], *, half_weights: bool = False
+) -> None:
+    """Put text fields into an ONNX file: what it is, and of which model.
+
+    With `half_weights` its float32 weights are stored as float16 from then on. Every runtime casts
+    them back when it loads the file and computes as before.
+    """
     model = onnx.load(os.fspath(path))
     onnx.helper.set_model_props(model, dict(metadata))
     model.producer_name, model.producer_version = "anymask", __version__
+    if half_weights:
+        _halve_weights(model)
     _save(model, path)
 
 
-def halve_weights(path: str | os.PathLike[str]) -> None:
-    """Store an ONNX file's float32 weights as float16, cast back when it is loaded.
+def node_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of an ONNX file's nodes: the module that each is of, and its operation."""
+    graph = onnx.load(os.fspath(path), load_external_data=False).graph
+    return [node.name for node in graph.node]
 
-    Half the file; every runtime folds the casts away at load and computes as before.
-    """
-    model = onnx.load(os.fspath(path))
+
+def _halve_weights(model: Any) -> None:
     casts = []
     for tensor in model.graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT or not tensor.dims:
@@ -149,17 +158,18 @@ def halve_weights(path: str | os.PathLike[str]) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    _save(model, path)
 
 
 def _save(model: Any, path: str | os.PathLike[str]) -> None:
     """Weights beyond protobuf's limit go to a second file beside the graph."""
     is_large = model.ByteSize() > _MAX_PROTO_BYTES
+    beside = Path(f"{os.fspath(path)}.data")
+    beside.unlink(missing_ok=True)  # `onnx.save` would append to it
     onnx.save(
         model,
         os.fspath(path),
         save_as_external_data=is_large,
-        location=f"{Path(path).name}.data" if is_large else None,
+        location=beside.name if is_large else None,
     )
 
 

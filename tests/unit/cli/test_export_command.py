@@ -42,8 +42,10 @@ def test_files_are_written_and_segment(checkpoint, tmp_path, capsys):
 
 def test_one_part_alone(checkpoint, tmp_path, capsys):
     command = ["export", "onnx", "--model", str(checkpoint), "--part", "decoder"]
-    assert main([*command, "-o", str(tmp_path)]) == 0
-    assert "decoder.onnx: " in capsys.readouterr().out
+    assert main([*command, "--check-cases", "2", "-o", str(tmp_path)]) == 0
+    decoder = capsys.readouterr().out.splitlines()[0]
+    assert "decoder.onnx: " in decoder
+    assert decoder.endswith("in 2 random cases")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["decoder.onnx", "upscale.onnx"]
 
 
@@ -63,3 +65,9 @@ def test_int8_states_its_loss(checkpoint, tmp_path, capsys):
 def test_int8_and_photographs_come_together(extra, tmp_path, capsys):
     assert main(["export", "onnx", "-o", str(tmp_path), *extra]) == 2
     assert "--calibrate must come with --dtype int8" in capsys.readouterr().err
+
+
+def test_no_file_goes_unchecked(checkpoint, tmp_path, capsys):
+    command = ["export", "onnx", "--model", str(checkpoint), "--check-cases", "0"]
+    assert main([*command, "-o", str(tmp_path)]) == 2
+    assert "check_cases must be at least 1, got 0" in capsys.readouterr().err

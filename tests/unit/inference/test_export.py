@@ -219,6 +219,25 @@ def test_half_weights_are_smaller_and_nearly_the_same(runtime, tmp_path):
     assert 0 < half[0].difference.size < 0.05
 
 
+def test_weights_beyond_the_limit_of_one_file_lie_beside_it_once(tmp_path, monkeypatch):
+    from anymask.inference import onnx_export
+
+    def export(name):
+        model = seeded("tiny_vit")
+        (file,) = export_model(model, "m", tmp_path / name, parts=["encoder"], dtype="float16")
+        return file
+
+    whole = export("whole")
+    monkeypatch.setattr(onnx_export, "_MAX_PROTO_BYTES", 1000)
+    parted = export("parted")
+    assert {path.name for path in (tmp_path / "parted").iterdir()} == {
+        "encoder.onnx",
+        "encoder.onnx.data",
+    }
+    assert parted.num_bytes < 1.05 * whole.num_bytes
+    assert parted.difference == whole.difference
+
+
 @pytest.mark.slow
 def test_int8_runs_and_needs_photographs(tmp_path):
     model = seeded("tiny")
