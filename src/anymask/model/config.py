@@ -66,8 +66,8 @@ class SamConfig:
         pred_iou_thresh, stability_score_thresh, stability_score_offset: what "segment everything"
             asks of a mask unless told otherwise (App. B); how sure a model is of itself, and how
             steep its logits are, belongs to the model.
-        close_up_fraction: objects smaller than this part of an image's sides are worth a second, closer
-            look (`inference/close_up.py`); 0 for a model that needs none.
+        close_up_fraction: objects smaller than this part of an image's sides are worth a second,
+            closer look (`inference/close_up.py`); 0 for a model that needs none.
         iou_from_mask: predicted IoU is read off the drawn mask, not off one token (`MaskQuality`).
         text_dim: width of the text embeddings that may be a prompt; 0 for a model without text.
         text_link_dim: width of the space that links text to places of an image; 0 for none.
