@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anymask.client import Client
     from anymask.core.image_io import read_image
     from anymask.core.prompts import Prompt
     from anymask.inference.close_up import CloseUpPredictor
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
     "CloseUpPredictor",
     "MaskGenerator",
     "Predictor",
@@ -34,6 +36,7 @@ __all__ = [
 
 # Importing anymask must not import torch, which takes seconds (PEP 562).
 _HOMES = {
+    "Client": "anymask.client",
     "CloseUpPredictor": "anymask.inference.close_up",
     "MaskGenerator": "anymask.inference.generator",
     "Predictor": "anymask.inference.predictor",

@@ -18,6 +18,7 @@ COMMANDS = {
     "finetune": "adapt a model to labelled photographs of your own",
     "evaluate": "how good a model is on labelled photographs",
     "bench": "how fast the model is here, beside what else is installed",
+    "serve": "the annotation studio: its server, or pages that need none",
     "export": "encoder and decoder as files for other runtimes",
     "models": "list, download, inspect and merge weights",
 }

@@ -41,3 +41,19 @@ class MissingExtraError(AnymaskError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed. Run: pip install 'anymask[{extra}]'")
+
+
+class NotFoundError(AnymaskError, LookupError):
+    """What is asked for does not exist, or not for the one who asks."""
+
+
+class AccessError(AnymaskError, PermissionError):
+    """Whoever asks is not known, or may not do this."""
+
+
+class ConflictError(AnymaskError, RuntimeError):
+    """The request was made for a state that has changed since; `field` names what has."""
+
+    def __init__(self, text: str, field: str) -> None:
+        super().__init__(text)
+        self.field = field

@@ -1,0 +1,1 @@
+"""The data engine: who annotates what, and what has come of it."""

@@ -1,0 +1,172 @@
+"""Who works on which image: leases that a lost browser gives back, submission, review.
+
+A lease is held by an account until a time that heartbeats put off. One that ran out still counts
+for saves until somebody else takes the image: an annotator whose connection was away loses nothing.
+"""
+
+from sqlalchemy import case, or_, select
+from sqlalchemy.orm import Session
+
+from anymask.core.errors import AccessError, ConflictError, InvalidInputError
+from anymask.engine.store.projects import get_image, get_project
+from anymask.engine.store.tables import Decision, Image, ImageState, Review, Role, User
+
+
+def lease_next(
+    session: Session,
+    project_id: int,
+    user: User,
+    now: float,
+    lease_seconds: float,
+    *,
+    after: int = 0,
+) -> Image | None:
+    """Return the image that this user should work on now, leased to them; None when all is done.
+
+    First what they already hold, then what was sent back to them (or to somebody who has left),
+    then the first that waits. On PostgreSQL images that another request is just leasing are passed
+    over. With `after` only images of a higher id are offered: so one is skipped.
+    """
+    get_project(session, project_id)
+    left = select(User.id).where(~User.is_active)
+    mine = or_(Image.annotator_id == user.id, Image.annotator_id.in_(left))
+    is_open = or_(Image.state == ImageState.WAITING, (Image.state == ImageState.REJECTED) & mine)
+    is_free = or_(
+        Image.lease_user_id.is_(None), Image.lease_user_id == user.id, Image.lease_until <= now
+    )
+    image = session.scalar(
+        select(Image)
+        .where(Image.project_id == project_id, Image.id > after, is_open, is_free)
+        .order_by(
+            case((Image.lease_user_id == user.id, 0), else_=1),
+            case((Image.state == ImageState.REJECTED, 0), else_=1),
+            Image.id,
+        )
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if image is not None:
+        image.lease_user_id = user.id
+        image.lease_until = now + lease_seconds
+    return image
+
+
+def following_images(session: Session, image: Image, count: int) -> list[Image]:
+    """Return the next `count` waiting images after this one, which somebody will open soon."""
+    return list(
+        session.scalars(
+            select(Image)
+            .where(
+                Image.project_id == image.project_id,
+                Image.state == ImageState.WAITING,
+                Image.id > image.id,
+            )
+            .order_by(Image.id)
+            .limit(count)
+        )
+    )
+
+
+def lease_image(
+    session: Session, image_id: int, user: User, now: float, lease_seconds: float
+) -> Image:
+    """Return this image, leased to the user anew: a heartbeat, or a chosen image.
+
+    Raises:
+        NotFoundError: there is no such image.
+        AccessError: it was submitted, and only reviewers may change it now.
+        ConflictError: somebody else works on it.
+    """
+    image = get_image(session, image_id, lock=True)
+    is_done = image.state in (ImageState.SUBMITTED, ImageState.ACCEPTED)
+    if is_done and not user.role.includes(Role.REVIEWER):
+        raise AccessError(
+            f"image {image_id} must be waiting or rejected, got {image.state}. "
+            "Ask a reviewer to send it back."
+        )
+    if image.lease_user_id not in (None, user.id) and image.lease_until > now:
+        raise _taken(image_id)
+    image.lease_user_id = user.id
+    image.lease_until = now + lease_seconds
+    return image
+
+
+def release(session: Session, image_id: int, user: User) -> None:
+    """Give the image back, if the user holds it."""
+    image = get_image(session, image_id, lock=True)
+    if image.lease_user_id == user.id:
+        _free(image)
+
+
+def check_holder(session: Session, image_id: int, user: User) -> Image:
+    """Return the image, locked for a change; ConflictError unless the user was last to lease it."""
+    image = get_image(session, image_id, lock=True)
+    if image.lease_user_id != user.id:
+        raise _taken(image_id)
+    return image
+
+
+def submit(session: Session, image_id: int, user: User) -> Image:
+    """Return the image, now ready for review and free; ConflictError unless the user holds it."""
+    image = get_image(session, image_id, lock=True)
+    if image.state == ImageState.SUBMITTED and image.annotator_id == user.id:
+        return image  # said again, as the answer was lost
+    check_holder(session, image_id, user)
+    image.state = ImageState.SUBMITTED
+    image.annotator_id = user.id
+    _free(image)
+    return image
+
+
+def review(
+    session: Session, image_id: int, reviewer: User, decision: Decision, reason: str, now: float
+) -> Image:
+    """Return the image after a reviewer's decision on what was submitted.
+
+    Raises:
+        NotFoundError: there is no such image.
+        InvalidInputError: a rejection without a reason.
+        ConflictError: it is not submitted, or somebody else works on it.
+    """
+    if decision is Decision.REJECT and not reason.strip():
+        raise InvalidInputError(
+            "reason must say what to do better, got none. Write a sentence for the annotator."
+        )
+    image = get_image(session, image_id, lock=True)
+    if image.state not in (ImageState.SUBMITTED, ImageState.ACCEPTED):
+        raise ConflictError(
+            f"image {image_id} must be submitted, got {image.state}. Choose another.", "state"
+        )
+    if image.lease_user_id not in (None, reviewer.id) and image.lease_until > now:
+        raise _taken(image_id)
+    session.add(
+        Review(
+            image_id=image_id,
+            reviewer_id=reviewer.id,
+            decision=decision,
+            reason=reason.strip(),
+            decided_at=now,
+        )
+    )
+    image.state = ImageState.REJECTED if decision is Decision.REJECT else ImageState.ACCEPTED
+    _free(image)
+    return image
+
+
+def list_reviews(session: Session, image_id: int) -> list[Review]:
+    """Return an image's reviews, oldest first."""
+    get_image(session, image_id)
+    return list(
+        session.scalars(select(Review).where(Review.image_id == image_id).order_by(Review.id))
+    )
+
+
+def _free(image: Image) -> None:
+    image.lease_user_id = None
+    image.lease_until = 0.0
+
+
+def _taken(image_id: int) -> ConflictError:
+    return ConflictError(
+        f"image {image_id} must be leased to you, got one that is not. Lease it again.", "lease"
+    )

@@ -1,0 +1,151 @@
+"""One image: what it is, its file, its embedding, and masks that the server predicts on it."""
+
+import base64
+import binascii
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Header, Query, Response
+from numpy.typing import NDArray
+
+from anymask.core.errors import InvalidInputError, NotFoundError
+from anymask.core.prompts import Prompt
+from anymask.core.rle import Rle
+from anymask.engine.store.blobs import image_blob
+from anymask.engine.store.projects import get_image
+from anymask.engine.store.tables import Image
+from anymask.server.access import Annotator, StudioOf
+from anymask.server.schemas import (
+    ImageView,
+    MaskAnswer,
+    MaskAnswers,
+    MaskQuestion,
+    ModelView,
+    RleModel,
+    RowId,
+)
+from anymask.server.studio import Studio, stored_image
+from anymask.server.uploads import disposition
+
+router = APIRouter(prefix="/api", tags=["images"])
+
+_FOREVER = "private, max-age=31536000, immutable"
+_Known = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
+
+
+@router.get("/model")
+def get_model(user: Annotator, studio: StudioOf) -> ModelView:
+    """Tell which model embeds images here; browsers decode with the same one."""
+    predictor = studio.embeddings.predictor
+    config = predictor.model.config
+    return ModelView(
+        model_id=predictor.model_id,
+        image_size=config.image_size,
+        mask_size=config.mask_size,
+        mask_threshold=config.mask_threshold,
+    )
+
+
+@router.get("/images/{image_id}")
+def get_image_row(image_id: RowId, user: Annotator, studio: StudioOf) -> ImageView:
+    """Give one image."""
+    return ImageView.model_validate(_image(studio, image_id))
+
+
+@router.get("/images/{image_id}/file", response_class=Response)
+def get_file(image_id: RowId, user: Annotator, studio: StudioOf, known: _Known = None) -> Response:
+    """Give the image's file as it was uploaded; it never changes."""
+    image = _image(studio, image_id)
+    headers = {
+        "ETag": f'"{image.digest}"',
+        "Cache-Control": _FOREVER,
+        "Content-Disposition": disposition(image.name),
+    }
+    if _is_known(known, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    data = studio.blobs.read(image_blob(image.digest))
+    return Response(data, media_type=image.media_type, headers=headers)
+
+
+@router.get("/images/{image_id}/embedding", response_class=Response)
+def get_embedding(
+    image_id: RowId,
+    user: Annotator,
+    studio: StudioOf,
+    model: Annotated[str | None, Query(max_length=100)] = None,
+    known: _Known = None,
+) -> Response:
+    """Give the image's embedding: a safetensors file of float16 arrays.
+
+    With `model` (see /api/model) in the address it never changes and is kept; without, it is asked
+    for again each time, as the server's model may have changed.
+    """
+    image = stored_image(_image(studio, image_id))
+    model_id = studio.embeddings.predictor.model_id
+    if model not in (None, model_id):
+        raise NotFoundError(f"model must be {model_id}, got {model}. See /api/model.")
+    headers = {
+        "ETag": f'"{studio.embeddings.tag(image)}"',
+        "Cache-Control": _FOREVER if model else "private, no-cache",
+    }
+    if _is_known(known, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    data = studio.embeddings.encoded(image)
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.post("/images/{image_id}/masks")
+def predict_masks(
+    image_id: RowId, question: MaskQuestion, user: Annotator, studio: StudioOf
+) -> MaskAnswers:
+    """Answer clicks and a box with masks, for browsers that cannot do it themselves."""
+    image = stored_image(_image(studio, image_id))
+    predictor = studio.embeddings.predictor
+    prompt = Prompt(
+        point_coords=question.point_coords or None,
+        point_labels=question.point_labels or None,
+        box=question.box,
+        mask_input=_decoded(question.mask_input, predictor.model.config.mask_size),
+    )
+    answer = studio.embeddings.predict(image, prompt, question.multimask_output)
+    return MaskAnswers(
+        model_id=predictor.model_id,
+        best=answer.best,
+        masks=[
+            MaskAnswer(
+                segmentation=RleModel(**Rle.from_mask(mask).to_coco()),
+                predicted_iou=float(iou),
+                low_res_logits=_encoded(logits),
+            )
+            for mask, iou, logits in zip(
+                answer.masks, answer.iou_predictions, answer.low_res_logits, strict=True
+            )
+        ],
+    )
+
+
+def _image(studio: Studio, image_id: int) -> Image:
+    with studio.database.reading() as session:
+        return get_image(session, image_id)
+
+
+def _is_known(known: str | None, tag: str) -> bool:
+    tags = [one.strip().removeprefix("W/") for one in (known or "").split(",")]
+    return tag in tags or "*" in tags
+
+
+def _encoded(logits: NDArray[np.float32]) -> str:
+    return base64.b64encode(np.clip(logits, -65504, 65504).astype("<f2").tobytes()).decode()
+
+
+def _decoded(text: str | None, mask_size: int) -> NDArray[np.float32] | None:
+    if text is None:
+        return None
+    try:
+        values = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2")
+        return values.reshape(1, mask_size, mask_size).astype(np.float32)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInputError(
+            f"mask_input must be base64 of {mask_size} x {mask_size} float16 numbers, got "
+            "something else. Pass an earlier answer's low_res_logits."
+        ) from error

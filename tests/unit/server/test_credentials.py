@@ -1,0 +1,44 @@
+import pytest
+
+from anymask.core.errors import InvalidInputError
+from anymask.server.credentials import AttemptLimit, hash_password, is_password, new_secret
+
+
+def test_a_password_is_that_of_its_hash_only() -> None:
+    kept = hash_password("a good password")
+    assert "$argon2id$" in kept
+    assert is_password("a good password", kept)
+    assert not is_password("a good passwore", kept)
+    assert not is_password("a good password", None)
+    assert not is_password("!", "!")
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 201])
+def test_a_password_has_a_length(password: str) -> None:
+    with pytest.raises(InvalidInputError, match="password must have"):
+        hash_password(password)
+
+
+def test_secrets_are_long_and_differ() -> None:
+    assert len({new_secret() for _ in range(50)}) == 50
+    assert len(new_secret()) >= 43
+
+
+def test_attempts_are_counted_by_key_and_forgotten_in_time() -> None:
+    seconds = [0.0]
+    limit = AttemptLimit(2, clock=lambda: seconds[0])
+    limit.fail("ada", "here")
+    assert limit.wait_seconds("ada") == 0
+    seconds[0] = 100.0
+    limit.fail("ada")
+    assert limit.wait_seconds("here") == 0
+    assert limit.wait_seconds("here", "ada") == 200
+    seconds[0] = 301.0
+    assert limit.wait_seconds("ada") == 0
+
+
+def test_an_attempt_that_was_right_is_taken_back() -> None:
+    limit = AttemptLimit(1, clock=lambda: 0.0)
+    limit.fail("ada")
+    limit.forgive("ada", "nobody")
+    assert limit.wait_seconds("ada") == 0
