@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PHOTO := demo_output/coffee.png
+STUDIO := src/anymask/server/static/index.html
+# Node comes into the environment from the extra `dev`.
+NPM := PATH="$(abspath $(BIN)):$$PATH" npm
 
-.PHONY: setup demo test test-all check bench clean
+.PHONY: setup demo web web-test test test-all check bench clean
 
 setup: $(VENV)/.installed  ## a virtual environment with everything
 
@@ -17,6 +20,19 @@ $(VENV)/.installed: pyproject.toml
 
 demo: setup  ## masks of a real photo from a point, a box, a mask and several points
 	$(BIN)/python examples/demo.py demo_output
+
+web: $(STUDIO)  ## the studio's pages, built from web/ into the package
+
+$(STUDIO): web/node_modules/.package-lock.json web/index.html web/vite.config.ts $(shell find web/src web/public -type f)
+	cd web && $(NPM) run build
+	touch $@
+
+web/node_modules/.package-lock.json: $(VENV)/.installed web/package.json web/package-lock.json
+	cd web && $(NPM) ci
+	touch $@
+
+web-test: web/node_modules/.package-lock.json  ## format, types and tests of the studio without a browser
+	cd web && $(NPM) run check && $(NPM) test
 
 test: setup  ## the fast tests
 	$(BIN)/python -m pytest -m "not slow"

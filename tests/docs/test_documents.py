@@ -40,6 +40,7 @@ def test_readme_shows_every_command_with_arguments_that_parse() -> None:
         "finetune",
         "export",
         "bench",
+        "serve",
         "completion",
     }
 

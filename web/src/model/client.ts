@@ -1,0 +1,96 @@
+/** The page's side of the model: clicks go first, of hover previews only the latest is asked. */
+import type { Answer, Prompt } from "../core/prompts";
+import type { ModelDescription, Reply, Request } from "./protocol";
+
+export interface ModelEvents {
+  /** Bytes of the model that have come, 0 to 1. */
+  onLoading(fraction: number): void;
+  onLoaded(description: ModelDescription, numThreads: number): void;
+  /** The picture of `open` can be asked about. */
+  onEncoded(milliseconds: number): void;
+  /** The model cannot work here. */
+  onFailed(message: string): void;
+}
+
+/** Where messages go: a Worker, or a stand-in for tests. */
+export interface Channel {
+  postMessage(request: Request, transfer?: Transferable[]): void;
+  addEventListener(type: "message", listener: (event: MessageEvent<Reply>) => void): void;
+}
+
+interface Asked {
+  readonly prompt: Prompt;
+  readonly onAnswer: (answer: Answer) => void;
+}
+
+export class ModelClient {
+  private image = 0; // counts pictures, so that late answers about an earlier one are dropped
+  private isEncoded = false;
+  private id = 0;
+  private running: { id: number; asked: Asked; image: number } | null = null;
+  private questions: Asked[] = [];
+  private preview: Asked | null = null;
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly events: ModelEvents,
+    modelUrl: string,
+  ) {
+    channel.addEventListener("message", ({ data }) => this.receive(data));
+    channel.postMessage({ kind: "load", modelUrl });
+  }
+
+  /** Encode a picture; prompts asked meanwhile wait for it. */
+  open(image: ImageBitmap): void {
+    this.image++;
+    this.isEncoded = false;
+    this.questions = [];
+    this.preview = null;
+    this.channel.postMessage({ kind: "encode", id: this.image, image }, [image]);
+  }
+
+  /** Ask about the picture; every question is answered, in order. */
+  ask(prompt: Prompt, onAnswer: (answer: Answer) => void): void {
+    this.preview = null;
+    this.questions.push({ prompt, onAnswer });
+    this.next();
+  }
+
+  /** Ask when nothing else is to do; a later preview or question takes the place of this one. */
+  askPreview(prompt: Prompt, onAnswer: (answer: Answer) => void): void {
+    this.preview = { prompt, onAnswer };
+    this.next();
+  }
+
+  private next(): void {
+    if (this.running || !this.isEncoded) return;
+    const asked = this.questions.shift() ?? this.preview;
+    if (!asked) return;
+    if (asked === this.preview) this.preview = null;
+    this.running = { id: ++this.id, asked, image: this.image };
+    this.channel.postMessage({ kind: "decode", id: this.id, prompt: asked.prompt });
+  }
+
+  private receive(message: Reply): void {
+    switch (message.kind) {
+      case "loading":
+        return this.events.onLoading(message.fraction);
+      case "loaded":
+        return this.events.onLoaded(message.description, message.numThreads);
+      case "encoded":
+        if (message.id !== this.image) return;
+        this.isEncoded = true;
+        this.events.onEncoded(message.milliseconds);
+        return this.next();
+      case "answer": {
+        const { running } = this;
+        this.running = null;
+        if (running?.image === this.image) running.asked.onAnswer(message.answer);
+        return this.next();
+      }
+      case "failed":
+        this.running = null;
+        return this.events.onFailed(message.message);
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/** Pictures and the work on them, kept in the browser's own database after every change. */
+import type { Annotation, Draft, Sheet } from "../core/document";
+import { type Rle, rleFromCoco, rleToCoco } from "../core/rle";
+
+const DATABASE = "anymask-studio";
+const VERSION = 1;
+
+/** A picture that was opened here, and its file. */
+export interface KeptPicture {
+  /** SHA-256 of the file, hexadecimal. */
+  readonly hash: string;
+  readonly name: string;
+  readonly file: Blob;
+  /** Milliseconds since 1970. */
+  readonly openedAt: number;
+}
+
+/** The work on a picture as it is stored: masks as COCO texts. */
+export interface KeptWork {
+  readonly hash: string;
+  readonly annotations: readonly KeptAnnotation[];
+  readonly draft: KeptAnnotation | null;
+  readonly numBegun: number;
+}
+
+type KeptAnnotation = Omit<Annotation, "mask"> & {
+  readonly mask: { size: [number, number]; counts: string };
+};
+
+const texts = new WeakMap<Rle, { size: [number, number]; counts: string }>();
+
+/** A sheet as it is stored. */
+export function toKept(hash: string, { annotations, draft, numBegun }: Sheet): KeptWork {
+  return { hash, annotations: annotations.map(kept), draft: draft && kept(draft), numBegun };
+}
+
+/** The inverse of `toKept`; the model's last answer is not kept, and asked again when needed. */
+export function fromKept({ annotations, draft, numBegun }: KeptWork): Sheet {
+  const withMask = (a: KeptAnnotation): Annotation => ({ ...a, mask: rleFromCoco(a.mask) });
+  const fresh = { question: null, answer: null, choice: 0, maskInput: null };
+  const restored: Draft | null = draft && { ...withMask(draft), ...fresh };
+  return { annotations: annotations.map(withMask), draft: restored, selected: null, numBegun };
+}
+
+function kept(annotation: Annotation): KeptAnnotation {
+  const { id, name, colour, isHidden, isLocked, mask, clicks, box, predictedIou } = annotation;
+  let text = texts.get(mask);
+  if (!text) texts.set(mask, (text = rleToCoco(mask)));
+  return { id, name, colour, isHidden, isLocked, mask: text, clicks, box, predictedIou };
+}
+
+/** The browser's database; every method is a transaction of its own. */
+export class Journal {
+  private constructor(private readonly database: IDBDatabase) {}
+
+  static async open(): Promise<Journal> {
+    const request = indexedDB.open(DATABASE, VERSION);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("pictures", { keyPath: "hash" });
+      request.result.createObjectStore("work", { keyPath: "hash" });
+    };
+    return new Journal(await finished(request));
+  }
+
+  async keepPicture(picture: KeptPicture): Promise<void> {
+    await finished(this.store("pictures", "readwrite").put(picture));
+  }
+
+  async picture(hash: string): Promise<KeptPicture | undefined> {
+    return finished<KeptPicture | undefined>(this.store("pictures").get(hash));
+  }
+
+  /** All pictures, the one opened last first. */
+  async pictures(): Promise<KeptPicture[]> {
+    const all = await finished<KeptPicture[]>(this.store("pictures").getAll());
+    return all.sort((a, b) => b.openedAt - a.openedAt);
+  }
+
+  async keepWork(work: KeptWork): Promise<void> {
+    await finished(this.store("work", "readwrite").put(work));
+  }
+
+  async work(hash: string): Promise<KeptWork | undefined> {
+    return finished<KeptWork | undefined>(this.store("work").get(hash));
+  }
+
+  /** Forget a picture and the work on it. */
+  async forget(hash: string): Promise<void> {
+    await finished(this.store("work", "readwrite").delete(hash));
+    await finished(this.store("pictures", "readwrite").delete(hash));
+  }
+
+  private store(name: string, mode: IDBTransactionMode = "readonly"): IDBObjectStore {
+    return this.database.transaction(name, mode).objectStore(name);
+  }
+}
+
+/** SHA-256 of a file, hexadecimal: the same picture finds its work again, whatever its name. */
+export async function contentHash(file: Blob): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function finished<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error("The browser's database failed."));
+  });
+}

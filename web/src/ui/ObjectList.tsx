@@ -1,0 +1,216 @@
+/** The finished objects: choose, name, colour, hide, lock, refine, delete. */
+import { useEffect, useRef } from "react";
+import type { Action, Annotation } from "../core/document";
+import { rleArea } from "../core/rle";
+import { IconButton } from "./Icon";
+
+interface Props {
+  readonly annotations: readonly Annotation[];
+  readonly selected: string | null;
+  /** The object that is being changed. */
+  readonly inHand: string | null;
+  /** The object whose name is being typed. */
+  readonly renaming: string | null;
+  readonly onRenaming: (id: string | null) => void;
+  readonly dispatch: (action: Action) => void;
+}
+
+export function ObjectList({
+  annotations,
+  selected,
+  inHand,
+  renaming,
+  onRenaming,
+  dispatch,
+}: Props) {
+  const areAllHidden = annotations.length > 0 && annotations.every(({ isHidden }) => isHidden);
+  return (
+    <aside className="objects" aria-label="Objects">
+      <header>
+        <h2>
+          Objects <span className="count">{annotations.length}</span>
+        </h2>
+        <IconButton
+          icon={areAllHidden ? "eyeOff" : "eye"}
+          label={areAllHidden ? "Show all masks" : "Hide all masks"}
+          shortcut="M"
+          isDisabled={!annotations.length}
+          onClick={() => dispatch({ type: "hideAll", isHidden: !areAllHidden })}
+        />
+      </header>
+      {annotations.length === 0 && (
+        <p className="empty">
+          Nothing yet. Click on an object, add or remove with more clicks, then press{" "}
+          <kbd>Enter</kbd>.
+        </p>
+      )}
+      <ul>
+        {annotations.map((annotation, i) => (
+          <Row
+            key={annotation.id}
+            annotation={annotation}
+            number={i + 1}
+            isSelected={annotation.id === selected}
+            isInHand={annotation.id === inHand}
+            isRenaming={annotation.id === renaming}
+            onRenaming={onRenaming}
+            dispatch={dispatch}
+          />
+        ))}
+      </ul>
+    </aside>
+  );
+}
+
+interface RowProps {
+  readonly annotation: Annotation;
+  readonly number: number;
+  readonly isSelected: boolean;
+  readonly isInHand: boolean;
+  readonly isRenaming: boolean;
+  readonly onRenaming: (id: string | null) => void;
+  readonly dispatch: (action: Action) => void;
+}
+
+function Row({
+  annotation,
+  number,
+  isSelected,
+  isInHand,
+  isRenaming,
+  onRenaming,
+  dispatch,
+}: RowProps) {
+  const { id, name, colour, isHidden, isLocked, mask, predictedIou } = annotation;
+  const row = useRef<HTMLLIElement>(null);
+  const label = name || `Object ${number}`;
+  const change = (values: Partial<Pick<Annotation, "name" | "colour" | "isHidden" | "isLocked">>) =>
+    dispatch({ type: "change", id, values });
+  useEffect(() => {
+    if (isSelected) row.current!.scrollIntoView({ block: "nearest" });
+  }, [isSelected]);
+  return (
+    <li
+      ref={row}
+      className={`object ${isSelected ? "object-selected" : ""} ${isHidden ? "object-hidden" : ""}`}
+    >
+      <ColourInput
+        colour={colour}
+        label={`Colour of ${label}`}
+        isDisabled={isLocked}
+        onColour={(picked) => change({ colour: picked })}
+      />
+      {isRenaming ? (
+        <NameInput
+          name={name}
+          label={`Name of object ${number}`}
+          onDone={(typed) => {
+            if (typed !== null && typed !== name) change({ name: typed });
+            onRenaming(null);
+          }}
+        />
+      ) : (
+        <button
+          type="button"
+          className="object-name"
+          aria-pressed={isSelected}
+          title="Double click to name it (F2)"
+          onClick={() => dispatch({ type: "select", id: isSelected ? null : id })}
+          onDoubleClick={() => !isLocked && onRenaming(id)}
+        >
+          <span>{label}</span>
+          <small>
+            {isInHand ? "being refined" : `${rleArea(mask).toLocaleString()} px`}
+            {!isInHand && predictedIou !== null && ` · ${Math.round(100 * predictedIou)} %`}
+          </small>
+        </button>
+      )}
+      <span className="object-actions">
+        {isSelected && !isLocked && (
+          <>
+            <IconButton
+              icon="edit"
+              label={`Refine ${label}`}
+              shortcut="R"
+              onClick={() => dispatch({ type: "edit", id })}
+            />
+            <IconButton
+              icon="trash"
+              label={`Delete ${label}`}
+              shortcut="Delete"
+              onClick={() => dispatch({ type: "delete", id })}
+            />
+          </>
+        )}
+        <IconButton
+          icon={isLocked ? "lock" : "unlock"}
+          label={`${isLocked ? "Unlock" : "Lock"} ${label}`}
+          shortcut="L"
+          isPressed={isLocked}
+          onClick={() => change({ isLocked: !isLocked })}
+        />
+        <IconButton
+          icon={isHidden ? "eyeOff" : "eye"}
+          label={`${isHidden ? "Show" : "Hide"} ${label}`}
+          shortcut="H"
+          isPressed={isHidden}
+          onClick={() => change({ isHidden: !isHidden })}
+        />
+      </span>
+    </li>
+  );
+}
+
+function ColourInput(props: {
+  colour: string;
+  label: string;
+  isDisabled: boolean;
+  onColour: (colour: string) => void;
+}) {
+  const { colour, label, isDisabled, onColour } = props;
+  const input = useRef<HTMLInputElement>(null);
+  // The browser's own "change" comes once, when the picker closes; React's comes at every move.
+  useEffect(() => {
+    const element = input.current!;
+    const picked = () => onColour(element.value);
+    element.value = colour;
+    element.addEventListener("change", picked);
+    return () => element.removeEventListener("change", picked);
+  });
+  return (
+    <input ref={input} type="color" className="colour" aria-label={label} disabled={isDisabled} />
+  );
+}
+
+function NameInput({
+  name,
+  label,
+  onDone,
+}: {
+  name: string;
+  label: string;
+  onDone: (typed: string | null) => void;
+}) {
+  const input = useRef<HTMLInputElement>(null);
+  const isDone = useRef(false);
+  const done = (typed: string | null) => {
+    if (!isDone.current) onDone(typed); // the field's end takes its focus away, once more
+    isDone.current = true;
+  };
+  useEffect(() => input.current!.select(), []);
+  return (
+    <input
+      ref={input}
+      className="name-input"
+      defaultValue={name}
+      aria-label={label}
+      autoFocus
+      onBlur={(event) => done(event.target.value.trim())}
+      onKeyDown={(event) => {
+        event.stopPropagation(); // letters are no shortcuts here
+        if (event.key === "Enter") done(event.currentTarget.value.trim());
+        if (event.key === "Escape") done(null);
+      }}
+    />
+  );
+}
