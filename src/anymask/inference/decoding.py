@@ -10,7 +10,7 @@ from anymask.model.two_way_transformer import PreparedCells
 
 # A CPU decodes a few prompts at a time: for larger tensors malloc maps fresh pages each time, which
 # costs more than the arithmetic; with fewer prompts the many calls cost more.
-_LARGEST_TENSOR_BYTES = 1 << 23
+_LARGEST_TENSOR_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
