@@ -75,7 +75,6 @@ def run(args: argparse.Namespace) -> int:
     from anymask.evaluation.report import format_tables
     from anymask.evaluation.sampling import SampleLimits, select_masks
     from anymask.evaluation.summary import summarise
-    from anymask.inference.close_up import CloseUpPredictor
 
     limits = SampleLimits(
         max_images=args.max_images,
@@ -87,7 +86,12 @@ def run(args: argparse.Namespace) -> int:
         for name, images in read_sets(args.data).items()
     }
     output = make_output_folder(args.output)
-    predictor = CloseUpPredictor(load_chosen_predictor(args), 0 if args.no_close_up else None)
+    whole = load_chosen_predictor(args)
+    predictor: Predictor = whole
+    if not args.no_close_up:
+        from anymask.inference.close_up import CloseUpPredictor
+
+        predictor = CloseUpPredictor(whole)
     scores = [_evaluate_set(args, predictor, name, images) for name, images in sets.items()]
     rows = summarise(scores, seed=args.seed)
     _write_results(args, output, rows)

@@ -250,7 +250,8 @@ def test_command_writes_rows_report_and_picture(
     if suite == "boxes":
         pytest.importorskip("cv2")
     output = tmp_path / "out"
-    assert run_command(suite, str(data), "--noc", "--output", str(output)) == 0
+    arguments = ("--noc", "--no-close-up", "--output", str(output))
+    assert run_command(suite, str(data), *arguments) == 0
     rows = read_rows(output / "rows.jsonl")
     assert len({row.dataset for row in rows}) == 5
     assert "mean of object sets" in capsys.readouterr().out
@@ -262,8 +263,8 @@ def test_command_writes_rows_report_and_picture(
 def test_command_prints_json_lines(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("--json", "--no-grabcut", "--max-images", "1", "--output", str(tmp_path / "out"))
-    run_command("boxes", str(data / "coco"), *arguments)
+    arguments = ("--json", "--no-grabcut", "--no-close-up", "--max-images", "1")
+    run_command("boxes", str(data / "coco"), *arguments, "--output", str(tmp_path / "out"))
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {row["num_images"] for row in rows} == {1}
     assert "miou_grabcut" not in {row["metric"] for row in rows}
