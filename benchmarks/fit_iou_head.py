@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from anymask.core.close_up import Region, region_around, region_around_click
+from anymask.core.close_up import Region, region_around, region_around_click, size_fraction
 from anymask.core.geometry import mask_to_box
 from anymask.core.prompts import Prompt
 from anymask.dataset.labelled import LabelledImage
@@ -141,8 +141,8 @@ def views(
         embedding = predictor.embed(cut(pixels, region))
         prompt = Prompt(point_coords=[np.subtract(point, region[:2])])
         yield view(embedding, region, [mask], [prompt], False)
-        fraction = max((box[2] - box[0]) / width, (box[3] - box[1]) / height)
-        if fraction < predictor.model.config.close_up_fraction:
+        is_small = size_fraction(box, (height, width)) < predictor.model.config.close_up_fraction
+        if is_small:
             region = region_around(box, MARGIN, (height, width))
             embedding = predictor.embed(cut(pixels, region))
             prompt = Prompt(box=box - np.tile(region[:2], 2))

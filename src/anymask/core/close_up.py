@@ -11,6 +11,17 @@ _LEAST_SIDE_PX = 32.0
 _LEAST_ASPECT = 0.5
 
 
+def size_fraction(box: Sequence[float], original_size: tuple[int, int]) -> float:
+    """Return the larger part that a box (4,) xyxy takes of an image's width or height.
+
+    >>> size_fraction((40, 40, 60, 80), (100, 200))
+    0.4
+    """
+    x0, y0, x1, y1 = (float(value) for value in box)
+    height, width = original_size
+    return max((x1 - x0) / width, (y1 - y0) / height)
+
+
 def region_around(box: Sequence[float], margin: float, original_size: tuple[int, int]) -> Region:
     """Return a region (x0, y0, x1, y1) of whole pixels, `margin` times as large as a box.
 

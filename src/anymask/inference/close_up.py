@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anymask.core.close_up import Region, region_around, region_around_click
+from anymask.core.close_up import Region, region_around, region_around_click, size_fraction
 from anymask.core.errors import InvalidInputError
 from anymask.core.frames import ImageFrame
 from anymask.core.geometry import mask_to_box
@@ -124,9 +124,7 @@ class CloseUpPredictor:
         box = _known_box(prompt, frame, self.predictor.model.config.mask_threshold)
         if box is None:
             return None
-        height, width = frame.original_size
-        fraction = max((box[2] - box[0]) / width, (box[3] - box[1]) / height)
-        if fraction >= self.max_fraction:
+        if size_fraction(box.tolist(), frame.original_size) >= self.max_fraction:
             return None
         return region_around(box.tolist(), self.margin, frame.original_size)
 
@@ -169,7 +167,7 @@ def _known_box(prompt: Prompt, frame: ImageFrame, threshold: float) -> NDArray[n
         parts.append(prompt.box)
     if prompt.mask_input is not None:
         logits = prompt.mask_input[0]
-        grid = LogitsGrid(frame=frame, corner=(0, 0), size=logits.shape[-1])
+        grid = LogitsGrid(frame=frame, size=logits.shape[-1])
         cells = mask_to_box(logits > threshold)
         if cells.any():
             parts.append(cells * np.tile(grid.cell_px, 2).astype(np.float32))
@@ -189,7 +187,7 @@ def _moved(
     points, box, logits = prompt.point_coords, prompt.box, prompt.mask_input
     if logits is not None:
         size = logits.shape[-1]
-        whole = LogitsGrid(frame=frame, corner=(0, 0), size=size)
+        whole = LogitsGrid(frame=frame, size=size)
         part = LogitsGrid(frame=part_frame, corner=corner, size=size)
         logits = resample_logits(logits[0], whole, part)
     return Prompt(

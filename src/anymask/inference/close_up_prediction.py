@@ -64,7 +64,7 @@ class CloseUpPrediction:
         logits = self.part.low_res_logits
         size = logits.shape[-1]
         part = LogitsGrid(frame=self.part.frame, corner=(x0, y0), size=size)
-        whole = LogitsGrid(frame=self.frame, corner=(0, 0), size=size)
+        whole = LogitsGrid(frame=self.frame, size=size)
         return np.stack([resample_logits(mask, part, whole) for mask in logits])
 
     @property

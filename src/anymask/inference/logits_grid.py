@@ -15,13 +15,13 @@ class LogitsGrid:
 
     Attributes:
         frame: of the part of the image that the logits are about.
-        corner: (x, y) of that part in the image, in pixels.
         size: cells along each side of the model's square.
+        corner: (x, y) of that part in the image, in pixels.
     """
 
     frame: ImageFrame
-    corner: tuple[int, int]
     size: int
+    corner: tuple[int, int] = (0, 0)
 
     @property
     def cell_px(self) -> NDArray[np.float64]:

@@ -84,7 +84,7 @@ def save(
             "segmentation must have pixels, got an empty mask. Delete the mask instead."
         )
     values = _values(draft)
-    stored = session.get(Annotation, annotation_id, with_for_update=True, populate_existing=True)
+    stored = _locked(session, annotation_id)
     if stored is None:
         if version:
             raise _conflict(version, None)
@@ -128,7 +128,7 @@ def remove(
         ConflictError: somebody else works on the image.
     """
     check_holder(session, image_id, user)
-    stored = session.get(Annotation, annotation_id, with_for_update=True, populate_existing=True)
+    stored = _locked(session, annotation_id)
     if stored is None:
         raise NotFoundError(f"annotation must exist, got {annotation_id}. Save it first.")
     _check_image(stored, image_id)
@@ -151,6 +151,11 @@ def list_annotations(session: Session, image_id: int) -> list[Annotation]:
             .order_by(Annotation.position, Annotation.created_at, Annotation.id)
         )
     )
+
+
+def _locked(session: Session, annotation_id: str) -> Annotation | None:
+    """The stored mask as it is now, locked for a change."""
+    return session.get(Annotation, annotation_id, with_for_update=True, populate_existing=True)
 
 
 def _values(draft: MaskDraft) -> dict[str, Any]:

@@ -84,8 +84,7 @@ def lease_image(
             f"image {image_id} must be waiting or rejected, got {image.state}. "
             "Ask a reviewer to send it back."
         )
-    if image.lease_user_id not in (None, user.id) and image.lease_until > now:
-        raise _taken(image_id)
+    _check_free_for(image, user, now)
     image.lease_user_id = user.id
     image.lease_until = now + lease_seconds
     return image
@@ -101,8 +100,7 @@ def release(session: Session, image_id: int, user: User) -> None:
 def check_holder(session: Session, image_id: int, user: User) -> Image:
     """Return the image, locked for a change; ConflictError unless the user was last to lease it."""
     image = get_image(session, image_id, lock=True)
-    if image.lease_user_id != user.id:
-        raise _taken(image_id)
+    _check_held_by(image, user)
     return image
 
 
@@ -111,7 +109,7 @@ def submit(session: Session, image_id: int, user: User) -> Image:
     image = get_image(session, image_id, lock=True)
     if image.state == ImageState.SUBMITTED and image.annotator_id == user.id:
         return image  # said again, as the answer was lost
-    check_holder(session, image_id, user)
+    _check_held_by(image, user)
     image.state = ImageState.SUBMITTED
     image.annotator_id = user.id
     _free(image)
@@ -137,8 +135,7 @@ def review(
         raise ConflictError(
             f"image {image_id} must be submitted, got {image.state}. Choose another.", "state"
         )
-    if image.lease_user_id not in (None, reviewer.id) and image.lease_until > now:
-        raise _taken(image_id)
+    _check_free_for(image, reviewer, now)
     session.add(
         Review(
             image_id=image_id,
@@ -159,6 +156,16 @@ def list_reviews(session: Session, image_id: int) -> list[Review]:
     return list(
         session.scalars(select(Review).where(Review.image_id == image_id).order_by(Review.id))
     )
+
+
+def _check_free_for(image: Image, user: User, now: float) -> None:
+    if image.lease_user_id not in (None, user.id) and image.lease_until > now:
+        raise _taken(image.id)
+
+
+def _check_held_by(image: Image, user: User) -> None:
+    if image.lease_user_id != user.id:
+        raise _taken(image.id)
 
 
 def _free(image: Image) -> None:

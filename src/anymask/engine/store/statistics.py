@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from statistics import fmean, median
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from anymask.engine.store.events import MaskEffort, mask_efforts, project_events
 from anymask.engine.store.projects import Progress, get_progress
-from anymask.engine.store.tables import Annotation, Image
+from anymask.engine.store.tables import Annotation, Image, ImageState
 
 _DAY_SECONDS = 86400
 _K = TypeVar("_K", bound=Hashable)
@@ -62,7 +63,7 @@ def project_statistics(session: Session, project_id: int) -> ProjectStatistics:
     )
     rows: list[Any] = list(session.execute(of_project))
     model_of = {annotation_id: model or "" for annotation_id, model, _, _ in rows}
-    on_done_images = sum(state != "waiting" for *_, state in rows)
+    on_done_images = sum(state != ImageState.WAITING for *_, state in rows)
     done = progress.submitted + progress.accepted + progress.rejected
     efforts = [
         effort
@@ -83,11 +84,9 @@ def _by(efforts: Sequence[MaskEffort], key: Callable[[MaskEffort], _K]) -> dict[
     groups: defaultdict[_K, list[MaskEffort]] = defaultdict(list)
     for effort in efforts:
         groups[key(effort)].append(effort)
-    return {group: _summary(of_group) for group, of_group in sorted(groups.items(), key=_first)}
-
-
-def _first(pair: tuple[Any, object]) -> Any:
-    return pair[0]
+    return {
+        group: _summary(of_group) for group, of_group in sorted(groups.items(), key=itemgetter(0))
+    }
 
 
 def _summary(efforts: Sequence[MaskEffort]) -> Effort:
