@@ -68,8 +68,8 @@ def choose_masks(whole: MaskPrediction, close: CloseUpPrediction) -> TwoViewPred
 
     A mask that the edge of the close-up cuts off is of something larger, and left to the whole.
     """
+    close = close.select(np.flatnonzero(~_is_cut(close)))
     scores = np.concatenate([whole.iou_predictions, close.iou_predictions])
-    scores[len(whole.iou_predictions) :][_is_cut(close)] = -1
     same = _overlaps(whole, close) > _SAME_IOU
     chosen: list[int] = []
     repeated: list[int] = []

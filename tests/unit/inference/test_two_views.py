@@ -71,6 +71,14 @@ def test_a_mask_that_the_close_up_cuts_off_is_left_to_the_whole():
     np.testing.assert_allclose(found.iou_predictions, [0.3, 0.25, 0.2])
 
 
+def test_a_mask_that_the_close_up_cuts_off_does_not_fill_up_either():
+    found = choose_masks(
+        from_whole([PATCH, PATCH, PATCH], [0.3, 0.2, 0.1]),
+        from_close([LARGE, HALF, LARGE], [0.9, 0.8, 0.7]),
+    )
+    np.testing.assert_allclose(found.iou_predictions, [0.3, 0.2, 0.1])
+
+
 def test_three_masks_stay_also_where_few_are_distinct():
     found = choose_masks(
         from_whole([PATCH, PATCH, PATCH], [0.3, 0.2, 0.1]),
