@@ -145,8 +145,14 @@ def _input_sides(original_sizes: Tensor, image_size: int) -> Tensor:
 
 
 def _to_model_frame(point_coords: Tensor, original_sizes: Tensor, image_size: int) -> Tensor:
-    scale = _input_sides(original_sizes, image_size).float() / original_sizes.float()
-    return point_coords * scale.flip(1)[:, None] + PIXEL_CENTER_OFFSET
+    # `ImageFrame` scales in double, which not every runtime has, and the last bits of a box's
+    # corner are seen along its edge. So whole cells are exact here, and only a rest is rounded.
+    size = original_sizes.float().flip(1)[:, None]
+    sides = _input_sides(original_sizes, image_size).float().flip(1)[:, None]
+    whole = point_coords.floor()
+    cells = (whole * sides / size).floor()
+    rest = (whole * sides - cells * size) + (point_coords - whole) * sides
+    return cells + (rest / size + PIXEL_CENTER_OFFSET)
 
 
 def _padded(point_coords: Tensor, point_labels: Tensor) -> tuple[Tensor, Tensor]:
