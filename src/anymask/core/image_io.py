@@ -90,6 +90,39 @@ def read_image_size(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[
         return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
+def read_labels(
+    source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int = MAX_PIXELS
+) -> tuple[NDArray[np.integer[Any]], bool]:
+    """Return the whole numbers (H, W) of an image whose pixels are labels, and if it has a palette.
+
+    Greys and palettes give their own numbers, not colours; of RGB a number is R + 256 G + 65536 B.
+    Opacity is left out.
+
+    Raises:
+        ImageReadError: missing, empty, not an image, cut off, damaged, or too large.
+    """
+    name = _name_of(source)
+    with _opened(source, name) as stream:
+        image = _open_image(stream, name, max_pixels)
+        try:
+            _load(image, max_pixels)
+            _check_pixels(image, name, max_pixels)
+            alike = {"LA": "L", "PA": "P"}.get(image.mode)
+            labels = image.convert(alike) if alike else image
+            is_grey = labels.mode in ("1", "L", "P", "I") or labels.mode.startswith("I;16")
+            values = np.array(labels if is_grey else labels.convert("RGB"))
+        except ImageReadError:
+            raise
+        except Exception as error:
+            raise ImageReadError(
+                f"{name} must be a whole image of labels, got a damaged or other file ({error}). "
+                "Write it again."
+            ) from error
+    if values.ndim == 3:
+        values = values @ np.array([1, 256, 65536])
+    return values.view(np.uint8) if values.dtype == np.bool_ else values, labels.mode == "P"
+
+
 def to_rgb_array(image: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
     """Return an image in memory as contiguous (H, W, 3) uint8 RGB.
 

@@ -8,12 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image, ImageDraw
-
 from anymask.core.errors import InvalidInputError
-from anymask.core.rle import Rle
 from anymask.dataset.labelled import LabelledImage, LabelledMask, check_readable, existing_folder
+from anymask.dataset.segmentation import parse_segmentation
 
 ANNOTATION_FILES = (
     "masks.json.gz",
@@ -50,9 +47,8 @@ def read_coco_folder(folder: str | Path) -> tuple[LabelledImage, ...]:
     """Return the set's photographs sorted by id, each with its masks sorted by annotation id.
 
     Of the images only the headers are read. Segmentations may be compressed or uncompressed RLE or
-    polygons (rasterised by pycocotools where installed, else by Pillow, which differs by a pixel at
-    the edge). Crowd annotations (a group, not an object) and masks of no pixel are left out.
-    LVIS files are read alike; those of v1 name their images by `coco_url` only.
+    polygons (`parse_segmentation`). Crowd annotations (a group, not an object) and masks of no
+    pixel are left out. LVIS files are read alike; those of v1 name their images by `coco_url` only.
 
     Args:
         folder: that holds the JSON (see `annotation_files`), or the JSON file itself. The images
@@ -134,7 +130,7 @@ def _group_by_image(content: dict[str, Any], file: Path) -> tuple[LabelledImage,
             )
         if item.get("iscrowd", 0):
             continue
-        rle = _parse_segmentation(item["segmentation"], sizes[image_id], f"annotation {item['id']}")
+        rle = parse_segmentation(item["segmentation"], sizes[image_id], f"annotation {item['id']}")
         if rle.area > 0:
             category = names.get(int(item.get("category_id", 0)), "")
             masks[image_id].append(
@@ -198,36 +194,3 @@ def _image_names(item: Mapping[str, Any]) -> list[str]:
     if not names:
         raise KeyError("file_name")
     return names
-
-
-def _parse_segmentation(segmentation: Any, size: tuple[int, int], name: str) -> Rle:
-    if isinstance(segmentation, list):
-        return _polygons_to_rle(segmentation, size, name)
-    try:
-        rle = Rle.from_coco(segmentation)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"segmentation of {name}: {error}") from None
-    if tuple(rle.size) != size:
-        raise InvalidInputError(
-            f"segmentation of {name} must have its image's size (H, W) {size}, "
-            f"got {tuple(rle.size)}. Encode the mask at the size of the image file."
-        )
-    return rle
-
-
-def _polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int], name: str) -> Rle:
-    if any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
-        raise InvalidInputError(
-            f"polygons of {name} must be flat lists x0, y0, x1, y1, ... of three points or more, "
-            "got another shape. Export them again."
-        )
-    if not polygons:
-        return Rle.from_mask(np.zeros(size, dtype=bool))
-    try:
-        from pycocotools import mask as coco_mask
-    except ImportError:
-        canvas = Image.new("1", (size[1], size[0]))
-        for polygon in polygons:
-            ImageDraw.Draw(canvas).polygon([float(value) for value in polygon], fill=1)
-        return Rle.from_mask(np.array(canvas, dtype=bool))
-    return Rle.from_coco(coco_mask.merge(coco_mask.frPyObjects(list(polygons), *size)))

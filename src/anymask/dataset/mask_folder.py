@@ -16,13 +16,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from anymask.core.errors import ImageReadError, InvalidInputError
-from anymask.core.image_io import read_image_size
+from anymask.core.errors import InvalidInputError
+from anymask.core.image_io import read_image_size, read_labels
 from anymask.core.rle import Rle
 from anymask.dataset.labelled import (
     LabelledImage,
@@ -57,7 +57,7 @@ def read_mask_folder(folder: str | Path) -> tuple[LabelledImage, ...]:
     folder = existing_folder(folder)
     photos = _photos(existing_folder(folder / "images"))
     masks = _mask_files(existing_folder(folder / "masks"))
-    categories = _categories(folder / CATEGORY_FILE)
+    categories = read_categories(folder / CATEGORY_FILE)
     alone = sorted(masks.keys() - photos.keys())
     if alone:
         raise InvalidInputError(
@@ -69,7 +69,7 @@ def read_mask_folder(folder: str | Path) -> tuple[LabelledImage, ...]:
     for i, (stem, path) in enumerate(sorted(photos.items())):
         size = read_image_size(path)
         found = []
-        for rle, category in _masks(masks[stem], categories) if stem in masks else ():
+        for rle, category in read_masks(masks[stem], categories) if stem in masks else ():
             check_size(str(path), size, rle.size)
             if rle.area > 0:
                 num_masks += 1
@@ -117,7 +117,12 @@ def _mask_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _categories(file: Path) -> Mapping[int, str]:
+def read_categories(file: Path) -> Mapping[int, str]:
+    """Return what the values of a file of numbers show; nothing if there is no such file.
+
+    Raises:
+        InvalidInputError: the file is damaged.
+    """
     if not file.is_file():
         return {}
     try:
@@ -130,8 +135,12 @@ def _categories(file: Path) -> Mapping[int, str]:
         ) from None
 
 
-def _masks(path: Path, categories: Mapping[int, str]) -> Iterator[tuple[Rle, str]]:
-    """The masks of one photograph, and what each shows."""
+def read_masks(path: Path, categories: Mapping[int, str]) -> Iterator[tuple[Rle, str]]:
+    """Yield the masks of one photograph's file or folder of masks, and what each shows.
+
+    Raises:
+        ImageReadError: a file is not an image.
+    """
     if path.is_dir():
         for file in sorted(path.glob("*.png")):
             values = _read_values(file)
@@ -145,24 +154,9 @@ def _masks(path: Path, categories: Mapping[int, str]) -> Iterator[tuple[Rle, str
             yield Rle.from_mask(values == value), categories.get(int(value), "")
 
 
-def _read_values(file: Path) -> NDArray[np.integer]:
+def _read_values(file: Path) -> NDArray[np.integer[Any]]:
     """(H, W) whole numbers, that of each pixel."""
-    try:
-        with Image.open(file) as opened:
-            opened.load()
-            alike = {"LA": "L", "PA": "P"}.get(opened.mode)  # without opacity
-            image = opened.convert(alike) if alike else opened
-            is_grey = image.mode in ("1", "L", "P", "I") or image.mode.startswith("I;16")
-            values = np.array(image if is_grey else image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ImageReadError(
-            f"{file} must be a PNG of a mask, got a damaged or other file ({error}). "
-            "Write it again."
-        ) from error
-    if values.dtype == np.bool_:
-        return values.view(np.uint8)
-    if values.ndim == 3:
-        values = values @ np.array([1, 256, 65536])
-    elif image.mode == "P":
+    values, has_palette = read_labels(file)
+    if has_palette:
         values[values == _VOID] = 0
     return values

@@ -10,6 +10,8 @@ import pytest
 from anymask.core.frames import ImageFrame
 from anymask.core.geometry import mask_to_box
 from anymask.core.image_io import resize_longest_side
+from anymask.core.outlines import fill_outlines
+from anymask.core.regions import remove_small_regions
 from anymask.core.rle import Rle
 from anymask.inference.embedding import MaskPrediction
 
@@ -34,6 +36,20 @@ def test_run_lengths(case):
 def test_frames(case):
     frame = ImageFrame(original_size=tuple(case["original_size"]), image_size=case["image_size"])
     assert list(frame.input_size) == case["input_size"]
+
+
+@pytest.mark.parametrize("case", cases("polygons"), ids=lambda case: case["name"])
+def test_polygons(case):
+    outline = np.array(case["points"]).reshape(-1, 2)
+    assert fill_outlines([outline], case["size"]).to_coco()["counts"] == case["text"]
+
+
+@pytest.mark.parametrize("case", cases("regions"), ids=lambda case: case["name"])
+def test_small_regions(case):
+    mask = Rle.from_coco({"size": case["size"], "counts": case["text"]})
+    filled = remove_small_regions(mask, case["min_hole"], "holes")
+    cleaned = remove_small_regions(filled, case["min_speck"], "islands")
+    assert cleaned.to_coco()["counts"] == case["cleaned"]
 
 
 @pytest.mark.parametrize("case", cases("upscale"), ids=lambda case: str(case["original_size"]))

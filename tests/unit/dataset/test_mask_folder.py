@@ -125,5 +125,5 @@ def test_what_does_not_fit_is_told_in_one_line(tmp_path: Path) -> None:
 
     folder = write_set(tmp_path / "damaged", save(IDS, "L"))
     (folder / "masks" / "a.png").write_bytes(b"no image")
-    with pytest.raises(ImageReadError, match=r"a\.png must be a PNG of a mask"):
+    with pytest.raises(ImageReadError, match=r"a\.png must be an image"):
         read_mask_folder(folder)
