@@ -1,49 +1,43 @@
-"""Many simulated annotators on one studio server: how long saves take, and whether any is lost.
+"""Thirty simulated annotators on one studio server: how long saves take, and whether any is lost.
 
-    python benchmarks/bench_server.py --annotators 30 --seconds 600
-    python benchmarks/bench_server.py --annotators 30 --seconds 600 --kill-every 60
+    python benchmarks/bench_server.py                                 # 10 minutes, SQLite
+    python benchmarks/bench_server.py --database postgresql --kill-every 60
 
-Each annotator leases images, saves and changes masks of a fixed size in runs, logs events, submits.
-With --kill-every the server is killed (SIGKILL) again and again while they work. At the end every
-acknowledged save must be there with just the version and the mask that was acknowledged, or a later
-one that was sent, and none twice; otherwise the exit code is 1.
+Each annotator has a browser's session; it leases images, fetches embeddings, logs events, saves and
+changes masks (with idempotency keys, again until there is an answer) and submits. With --kill-every
+the server is killed (SIGKILL) and started again while they work. PostgreSQL is Debian's, started
+in a temporary folder. At the end every acknowledged save must be there: once, with its content, of
+its author, on its image, with a version for each save and no more; and images that were left behind
+must come to whoever asks once their leases have run out. Otherwise the exit code is 1.
 """
 
 import argparse
+import asyncio
 import io
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 from PIL import Image
 
-from anymask.client import Client, StudioMask
-from anymask.core.errors import ConflictError, DownloadError
-from anymask.core.rle import Rle
+from simulated_annotator import IMAGE_SIZE, MASKS_PER_IMAGE, Annotator
 
-_SIZE = (600, 800)  # (H, W)
-_PASSWORD = "bench password"
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from databases import find_postgres, running_postgres
 
-
-@dataclass
-class Log:
-    """What one annotator saw: its last acknowledged save of each mask, times, and retries."""
-
-    acknowledged: dict[str, StudioMask] = field(default_factory=dict)
-    sent: dict[str, StudioMask] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    conflicts: int = 0
+_LEASE_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 class Server:
@@ -52,26 +46,21 @@ class Server:
     def __init__(self, folder: str, database_url: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+            self._port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
         self._environment = {
             **os.environ,
             "ANYMASK_FOLDER": folder,
-            "ANYMASK_PORT": str(self.port),
+            "ANYMASK_PORT": str(self._port),
             "ANYMASK_DATABASE_URL": database_url,
-            "ANYMASK_PREPARE_AHEAD": "0",
+            "ANYMASK_LEASE_SECONDS": str(_LEASE_SECONDS),
         }
         self.password = ""
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        program = (
-            "from anymask.server.run import serve\n"
-            "from anymask.server.settings import ServerSettings\n"
-            "serve(ServerSettings.from_environment(), lambda line: print(line, flush=True))\n"
-        )
         self._process = subprocess.Popen(
-            [sys.executable, "-c", program],
+            [sys.executable, "-m", "anymask.cli.main", "serve"],
             env=self._environment,
             stdout=subprocess.PIPE,
             text=True,
@@ -81,13 +70,6 @@ class Server:
             if "password" in line:
                 self.password = line.split()[-1]
             if line.startswith("Serving"):
-                break
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
                 return
 
     def stop(self, how: signal.Signals) -> None:
@@ -97,22 +79,29 @@ class Server:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
+    def client(self) -> httpx.AsyncClient:
+        """Return a browser."""
+        return httpx.AsyncClient(base_url=self.url, timeout=_TIMEOUT_SECONDS)
+
 
 def main() -> int:
-    """Run the simulation, print its figures, return 1 if a save was lost."""
+    """Run the simulation, print its figures, return 1 if a save was lost, doubled or mixed."""
     parser = argparse.ArgumentParser(description="Simulated annotators on a studio server.")
     parser.add_argument("--annotators", type=int, default=30, metavar="N")
-    parser.add_argument("--seconds", type=float, default=20, metavar="S")
-    parser.add_argument("--think", type=float, default=1.0, metavar="S", help="between saves")
+    parser.add_argument("--minutes", type=float, default=10, metavar="M")
+    parser.add_argument("--think", type=float, default=5, metavar="S", help="mean, between saves")
     parser.add_argument("--kill-every", type=float, default=0, metavar="S", help="0: never")
-    parser.add_argument("--database-url", default="", help="default: SQLite in the folder")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(folder, args.database_url)
+    if args.database == "postgresql" and find_postgres() is None:
+        print("PostgreSQL is not installed, nothing is measured. Try: apt install postgresql")
+        return 0
+    with tempfile.TemporaryDirectory() as folder, _database_url(args.database) as url:
+        server = Server(folder, url)
         server.start()
         try:
-            result = _measure(server, args)
+            result = asyncio.run(_measure(server, args))
         finally:
             server.stop(signal.SIGTERM)
     if args.json:
@@ -120,123 +109,121 @@ def main() -> int:
     else:
         for name, value in result.items():
             print(f"{name:24} {value}")
-    return 1 if result["lost_or_mixed"] or result["doubled"] else 0
+    faults = ("lost", "doubled", "mixed", "leases_stuck")
+    return 1 if any(result[name] for name in faults) else 0
 
 
-def _measure(server: Server, args: argparse.Namespace) -> dict[str, float]:
-    admin = Client.log_in(server.url, "admin", server.password)
-    project = admin.add_project("bench")
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(3 * args.annotators):
-            admin.add_image(project, _picture(Path(folder) / f"{number}.png", number))
-    clients = [_annotator(admin, server.url, number) for number in range(args.annotators)]
-    logs = [Log() for _ in clients]
-    end = time.monotonic() + args.seconds
-    kills = 0
-    with ThreadPoolExecutor(len(clients)) as pool:
-        work = [
-            pool.submit(_annotate, client, project, log, end, args.think, seed)
-            for seed, (client, log) in enumerate(zip(clients, logs, strict=True))
-        ]
-        while args.kill_every and time.monotonic() + args.kill_every < end:
-            time.sleep(args.kill_every)
-            server.stop(signal.SIGKILL)
-            server.start()
+@contextmanager
+def _database_url(kind: str) -> Iterator[str]:
+    if kind == "sqlite":
+        yield ""  # in the server's folder
+        return
+    with running_postgres(is_durable=True) as url:
+        yield url
+
+
+async def _measure(server: Server, args: argparse.Namespace) -> dict[str, Any]:
+    seconds = 60 * args.minutes
+    async with server.client() as admin:
+        login = {"name": "admin", "password": server.password}
+        session = (await admin.post("/api/session", json=login)).json()
+        admin.headers["X-CSRF-Token"] = session["csrf_token"]
+        project = (await admin.post("/api/projects", json={"name": "bench"})).json()["id"]
+        for number in range(round(args.annotators * (2 + seconds / args.think / MASKS_PER_IMAGE))):
+            name, content = {"name": f"{number}.png"}, _picture(number)
+            kind = {"Content-Type": "image/png"}
+            url = f"/api/projects/{project}/images"
+            (await admin.post(url, params=name, content=content, headers=kind)).raise_for_status()
+        people = [await _annotator(server, admin, project, i) for i in range(args.annotators)]
+        end = time.monotonic() + seconds
+        work = asyncio.gather(*(one.work(project, end, args.think) for one in people))
+        kills = 0
+        while args.kill_every and time.monotonic() + args.kill_every < end and not work.done():
+            await asyncio.sleep(args.kill_every)
+            await asyncio.to_thread(server.stop, signal.SIGKILL)
+            await asyncio.to_thread(server.start)
             kills += 1
-        for future in work:
-            future.result()
-    stored = [mask for image in list(admin.images(project)) for mask in admin.masks(image.id)]
-    return _summary(logs, stored, kills)
+        await work
+        faults = await _audit(admin, project, people)
+        faults["leases_stuck"] = await _stuck_leases(server, admin, project)
+    return {**_figures(people, kills, seconds), **faults}
 
 
-def _annotator(admin: Client, url: str, number: int) -> Client:
-    secret = admin._call("POST", "/api/invitations", {"role": "annotator"})["secret"]
-    name = f"annotator{number}"
-    account = {"secret": secret, "name": name, "password": _PASSWORD}
-    admin._call("POST", "/api/invitations/accept", account)
-    return Client.log_in(url, name, _PASSWORD)
+async def _annotator(
+    server: Server, admin: httpx.AsyncClient, project: int, number: int
+) -> Annotator:
+    invitation = await admin.post("/api/invitations", json={"project_ids": [project]})
+    annotator = Annotator(name=f"annotator{number}", client=server.client(), seed=number)
+    await annotator.accept(invitation.json()["secret"])
+    return annotator
 
 
-def _annotate(client: Client, project: int, log: Log, end: float, think: float, seed: int) -> None:
-    chance = random.Random(seed)
-    while time.monotonic() < end:
-        try:
-            work = client.next_image(project)
-        except DownloadError:  # the server is still starting
-            continue
-        if work is None:
-            return
-        image, masks = work
-        last = {mask.id: mask for mask in masks}
-        for position in range(len(masks), len(masks) + 20):
-            if time.monotonic() >= end:
-                return
-            is_change = bool(last) and chance.random() < 0.3
-            rle = _random_mask(chance)
-            mask = (
-                replace(chance.choice(list(last.values())), segmentation=rle)
-                if is_change
-                else StudioMask(image_id=image.id, segmentation=rle, position=position)
-            )
-            log.sent[mask.id] = mask
-            start = time.perf_counter()
-            try:
-                saved = client.save(mask)
-            except ConflictError:
-                log.conflicts += 1
-                break
-            except DownloadError:
-                break
-            log.seconds.append(time.perf_counter() - start)
-            log.acknowledged[mask.id] = last[mask.id] = saved
-            time.sleep(think * chance.uniform(0.5, 1.5))
-        else:
-            with suppress(DownloadError):
-                client.submit(image.id)
+async def _audit(admin: httpx.AsyncClient, project: int, people: list[Annotator]) -> dict[str, Any]:
+    """Compare what is stored with what was acknowledged."""
+    stored: dict[str, list[dict[str, Any]]] = {}
+    async for image in _images(admin, project):
+        for row in (await admin.get(f"/api/images/{image['id']}/annotations")).json():
+            stored.setdefault(row["id"], []).append(row)
+    lost = mixed = 0
+    for person in people:
+        for mask_id, mask in person.masks.items():
+            rows = stored.pop(mask_id, [])
+            if not rows:
+                lost += mask.version > 0
+                continue
+            (row,) = rows[:1]
+            possible = {(mask.version, mask.counts)}
+            if mask.pending is not None:
+                possible.add((mask.version + 1, mask.pending))
+            lost += (row["version"], row["counts"]) not in possible
+            mixed += (row["image_id"], row["author_id"]) != (mask.image_id, person.user_id)
+            mixed += len(rows) > 1
+    return {"lost": lost, "doubled": len(stored), "mixed": mixed}
 
 
-def _summary(logs: list[Log], stored: list[StudioMask], kills: int) -> dict[str, float]:
-    of_id: dict[str, list[StudioMask]] = {}
-    for mask in stored:
-        of_id.setdefault(mask.id, []).append(mask)
-    lost = 0
-    for log in logs:
-        for key, mask in log.acknowledged.items():
-            found = of_id.get(key, [])
-            # The last one sent may have been stored without its answer having come.
-            allowed = (mask.segmentation, log.sent[key].segmentation)
-            lost += not (len(found) == 1 and found[0].segmentation in allowed)
-            lost += bool(found) and found[0].version < mask.version
-    sent = {key for log in logs for key in log.sent}
-    seconds = np.array([value for log in logs for value in log.seconds])
+async def _stuck_leases(server: Server, admin: httpx.AsyncClient, project: int) -> int:
+    """Return how many of the images that are left a new annotator cannot get after the leases."""
+    waiting = (await admin.get(f"/api/projects/{project}")).json()["progress"]["waiting"]
+    await asyncio.sleep(_LEASE_SECONDS + 1)
+    heir = await _annotator(server, admin, project, 10_000)
+    given, after = 0, 0
+    while True:
+        answer = await heir.client.post(f"/api/projects/{project}/next?after={after}")
+        if answer.status_code == 204:
+            return int(waiting - given)
+        given, after = given + 1, answer.json()["image"]["id"]
+
+
+async def _images(admin: httpx.AsyncClient, project: int) -> Any:
+    after = 0
+    while rows := (await admin.get(f"/api/projects/{project}/images?after={after}")).json():
+        for row in rows:
+            yield row
+        after = rows[-1]["id"]
+
+
+def _figures(people: list[Annotator], kills: int, seconds: float) -> dict[str, Any]:
+    times = np.array([value for one in people for value in one.save_seconds]) * 1000
+    percentiles = {f"p{q}_ms": round(float(np.percentile(times, q)), 1) for q in (50, 95, 99)}
     return {
-        "saves": len(seconds),
-        "masks": len(stored),
+        "annotators": len(people),
+        "saves": len(times),
+        "saves_per_second": round(len(times) / seconds, 1),
+        "masks": sum(len(one.masks) for one in people),
         "kills": kills,
-        "lost_or_mixed": lost,
-        "doubled": sum(len(found) > 1 for found in of_id.values()) + len(of_id.keys() - sent),
-        "conflicts": sum(log.conflicts for log in logs),
-        "p50_ms": round(float(np.percentile(seconds, 50)) * 1000, 1),
-        "p95_ms": round(float(np.percentile(seconds, 95)) * 1000, 1),
-        "max_ms": round(float(seconds.max()) * 1000, 1),
+        "sent_again": sum(one.num_repeated for one in people),
+        "conflicts": sum(one.num_conflicts for one in people),
+        **percentiles,
+        "max_ms": round(float(times.max()), 1),
     }
 
 
-def _random_mask(chance: random.Random) -> Rle:
-    height, width = _SIZE
-    y, x = np.mgrid[:height, :width]
-    radius = chance.uniform(20, 150)
-    centre = chance.uniform(0, width), chance.uniform(0, height)
-    return Rle.from_mask((x - centre[0]) ** 2 + (y - centre[1]) ** 2 < radius**2)
-
-
-def _picture(path: Path, seed: int) -> Path:
-    pixels = np.full((*_SIZE, 3), seed % 256, dtype=np.uint8)
-    pixels[:8, :8, 0] = seed // 256
+def _picture(number: int) -> bytes:
+    pixels = np.full((*IMAGE_SIZE, 3), number % 256, dtype=np.uint8)
+    pixels[:8, :8, 0] = number // 256
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, format="PNG")
-    path.write_bytes(stream.getvalue())
-    return path
+    return stream.getvalue()
 
 
 if __name__ == "__main__":

@@ -19,8 +19,11 @@ def find_postgres() -> Path | None:
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """Return a context with the URL of a fresh PostgreSQL on a local port, gone afterwards."""
+def running_postgres(*, is_durable: bool = False) -> Iterator[str]:
+    """Return a context with the URL of a fresh PostgreSQL on a local port, gone afterwards.
+
+    Only if it is durable it waits for the disk, as one with people's work does.
+    """
     import socket
 
     programs = find_postgres()
@@ -41,7 +44,8 @@ def running_postgres() -> Iterator[str]:
 
         data = f"{folder}/data"
         run(f"{programs}/initdb", "-D", data, "-U", "tester", "--auth=trust", "-E", "UTF8", "-N")
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+        options += "" if is_durable else " -c fsync=off"
         run(f"{programs}/pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
         try:
             yield f"postgresql://tester@127.0.0.1:{port}/postgres"

@@ -1,12 +1,17 @@
 """A studio in a temporary folder: its settings, people that can log in, pictures, a browser."""
 
 import io
+import threading
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import uvicorn
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 from PIL import Image
@@ -25,11 +30,13 @@ _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 BASE_URL = "http://127.0.0.1:8000"
 
 
-def make_app(folder: Path, **settings: Any) -> FastAPI:
-    """Return an application with the accounts ada (annotator), bob (reviewer) and eve (admin)."""
+def make_app(folder: Path, *, people: bool = True, **settings: Any) -> FastAPI:
+    """Return an application with ada and amy (annotators), bob (reviewer) and eve (admin)."""
     app = create_app(ServerSettings(folder=str(folder), **settings), lambda line: None)
     studio = app.state.studio
     studio.embeddings._load_predictor = tiny_predictor
+    if not people:
+        return app
     with studio.database.writing() as session:
         for name, role in (
             ("ada", Role.ANNOTATOR),
@@ -51,6 +58,23 @@ def browser(app: FastAPI, name: str | None = None) -> TestClient:
     return client
 
 
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """Return a context with the address of the application on a real socket."""
+    config = uvicorn.Config(app, port=0, log_level="critical")
+    server, listener = uvicorn.Server(config), config.bind_socket()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
 def picture(seed: int = 0, height: int = 50, width: int = 70, format: str = "PNG") -> bytes:
     """Return an image file."""
     stream = io.BytesIO()
@@ -58,9 +82,14 @@ def picture(seed: int = 0, height: int = 50, width: int = 70, format: str = "PNG
     return stream.getvalue()
 
 
-def add_project(admin: httpx.Client, name: str = "cats", images: int = 2) -> int:
-    """Return the id of a project that has so many images."""
-    project: int = admin.post("/api/projects", json={"name": name}).json()["id"]
+def add_project(
+    admin: httpx.Client, name: str = "cats", images: int = 2, has_members: bool = True, **more: Any
+) -> int:
+    """Return the id of a project that has so many images, and everybody as a member."""
+    project: int = admin.post("/api/projects", json={"name": name, **more}).json()["id"]
+    if has_members:
+        everybody = [user["id"] for user in admin.get("/api/users").json()]
+        admin.post(f"/api/projects/{project}/members", json={"user_ids": everybody})
     for seed in range(images):
         answer = admin.post(
             f"/api/projects/{project}/images?name=cat{seed}.png",

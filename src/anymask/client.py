@@ -5,7 +5,7 @@ import dataclasses
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 from numpy.typing import NDArray
 
+from anymask.core.annotated import AnnotatedMask
 from anymask.core.errors import (
     AccessError,
     AnymaskError,
@@ -36,11 +37,12 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class StudioImage:
-    """An image of a project; sizes in pixels."""
+    """An image of a project; sizes in pixels, `digest` is its file's SHA-256."""
 
     id: int
     project_id: int
     name: str
+    digest: str
     width: int
     height: int
     state: str
@@ -112,10 +114,43 @@ class Client:
             pass
         return client
 
-    def add_project(self, name: str, guideline: str = "") -> int:
-        """Make a project, return its id."""
-        made = self._call("POST", "/api/projects", {"name": name, "guideline": guideline})
-        return int(made["id"])
+    def add_project(self, name: str, guideline: str = "", annotators_per_image: int = 1) -> int:
+        """Make a project, return its id; so many people annotate each image by themselves."""
+        draft = {
+            "name": name,
+            "guideline": guideline,
+            "annotators_per_image": annotators_per_image,
+        }
+        return int(self._call("POST", "/api/projects", draft)["id"])
+
+    def projects(self) -> dict[str, int]:
+        """Return the ids of the projects that one may see, by their names."""
+        return {row["name"]: row["id"] for row in self._repeat("GET", "/api/projects")}
+
+    def add_members(self, project_id: int, names: Collection[str]) -> None:
+        """Let the accounts of these names see a project.
+
+        Raises:
+            NotFoundError: there is no such project or account.
+        """
+        known = {user["name"]: user["id"] for user in self._repeat("GET", "/api/users")}
+        for name in names:
+            if name not in known:
+                raise NotFoundError(f"name must be an account's, got {name!r}. Invite them first.")
+        draft = {"user_ids": [known[name] for name in names]}
+        self._repeat("POST", f"/api/projects/{project_id}/members", draft)
+
+    def invite(self, role: str = "annotator", project_ids: Collection[int] = ()) -> str:
+        """Return the secret of an invitation, with which one person makes an account."""
+        draft = {"role": role, "project_ids": list(project_ids)}
+        return str(self._call("POST", "/api/invitations", draft)["secret"])
+
+    @classmethod
+    def accept_invitation(cls, url: str, secret: str, name: str, password: str) -> "Client":
+        """Make an account with an invitation, return a client that acts for it."""
+        account = {"secret": secret, "name": name, "password": password}
+        cls(url)._call("POST", "/api/invitations/accept", account)
+        return cls.log_in(url, name, password)
 
     def add_image(self, project_id: int, path: str | Path) -> StudioImage:
         """Upload an image file; the same file again is the same image."""
@@ -178,6 +213,25 @@ class Client:
         rows = self._repeat("GET", f"/api/images/{image_id}/annotations")
         return [_mask(row, (image["height"], image["width"])) for row in rows]
 
+    def add_masks(self, image_id: int, masks: Iterable[AnnotatedMask]) -> int:
+        """Add masks that were made elsewhere, return how many were new; for admins.
+
+        Raises:
+            ConflictError: somebody works on the image (`field` is lease), or it was submitted.
+        """
+        drafts = [
+            {
+                "segmentation": mask.segmentation.to_coco(),
+                "name": mask.name,
+                "is_crowd": mask.is_crowd,
+                "predicted_iou": mask.predicted_iou,
+                "point_coords": mask.point_coords,
+            }
+            for mask in masks
+        ]
+        added = self._repeat("POST", f"/api/images/{image_id}/annotations", {"masks": drafts})
+        return int(added["added"])
+
     def predict(self, image_id: int, prompt: Prompt) -> list[PredictedMask]:
         """Return the server's masks of clicks, a box, an earlier mask; words are not taken."""
         question: dict[str, Any] = {}
@@ -198,9 +252,15 @@ class Client:
         review = {"decision": decision, "reason": reason}
         return _image(self._call("POST", f"/api/images/{image_id}/review", review))
 
-    def export(self, project_id: int, path: str | Path, format: str = "coco") -> None:
-        """Write a project's masks to a file: COCO JSON, or a zip archive of `sa1b` JSON."""
-        url = f"/api/projects/{project_id}/export?{urlencode({'format': format})}"
+    def export(
+        self, project_id: int, path: str | Path, format: str = "coco", *, pictures: bool = False
+    ) -> None:
+        """Write a project's masks to a file, in a format of GET /api/formats.
+
+        COCO without pictures is one JSON file, everything else a ZIP archive.
+        """
+        query = urlencode({"format": format, "pictures": json.dumps(pictures)})
+        url = f"/api/projects/{project_id}/export?{query}"
         with self._open("GET", url) as answer, atomic_write(path) as stream:
             while chunk := answer.read(_CHUNK_BYTES):
                 stream.write(chunk)

@@ -14,6 +14,7 @@ from safetensors.torch import load
 
 from anymask.core.rle import Rle
 from studio import add_project, browser, draft, make_app, mask_json, new_id, picture
+from text_fakes import planted_predictor
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_day(app: FastAPI) -> None:
     archive = zipfile.ZipFile(
         io.BytesIO(bob.get(f"/api/projects/{project}/export?format=sa1b").content)
     )
-    record = json.loads(archive.read(f"sa_{image}.json"))
+    record = json.loads(archive.read("cat0.json"))
     assert record["annotations"][0]["segmentation"] == mask_json(5)
 
 
@@ -178,6 +179,27 @@ def test_the_server_answers_a_click_and_takes_its_logits_back(app: FastAPI) -> N
     for wrong in ({"mask_input": short}, {}, {"box": [5, 5, 1, 1]}, {"point_coords": [[900, 1]]}):
         answer = ada.post(f"/api/images/{image}/masks", json=wrong)
         assert answer.status_code == 422, wrong
+
+
+def test_the_server_finds_words_where_its_model_can(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = add_project(browser(app, "eve"), images=1)
+    ada, embeddings = browser(app, "ada"), app.state.studio.embeddings
+    image = ada.post(f"/api/projects/{project}/next").json()["image"]["id"]
+    assert not ada.get("/api/model").json()["has_text"]
+    refused = ada.post(f"/api/images/{image}/text", json={"text": "cat"})
+    assert refused.status_code == 404
+    assert "anymask[text]" in refused.json()["error"]
+
+    monkeypatch.setattr(embeddings, "_predictor", planted_predictor(cat=(slice(6), slice(8))))
+    monkeypatch.setattr("anymask.server.embedding_store._TEXT_PACKAGES", ())
+    assert ada.get("/api/model").json()["has_text"]
+    found = ada.post(f"/api/images/{image}/text", json={"text": "cat"}).json()
+    assert found["instances"]
+    assert Rle.from_coco(found["instances"][0]["segmentation"]).size == (50, 70)
+    assert ada.post(f"/api/images/{image}/text", json={"text": "dog"}).json()["instances"] == []
+    assert ada.post(f"/api/images/{image}/text", json={"text": " "}).status_code == 422
 
 
 def test_an_invited_person_makes_an_account_once(app: FastAPI) -> None:

@@ -20,18 +20,33 @@ PUBLIC = {
     ("post", "/api/session"),
     ("post", "/api/invitations/accept"),
     ("get", "/api/health"),
+    ("get", "/api/oidc/start"),
+    ("get", "/api/oidc/callback"),
 }
 REVIEWERS = {
     ("get", "/api/projects/{project_id}/statistics"),
+    ("get", "/api/projects/{project_id}/members"),
     ("get", "/api/projects/{project_id}/export"),
     ("post", "/api/images/{image_id}/review"),
 }
 ADMINS = {
     ("post", "/api/invitations"),
     ("get", "/api/users"),
+    ("get", "/api/audit"),
     ("patch", "/api/users/{user_id}"),
     ("post", "/api/projects"),
+    ("patch", "/api/projects/{project_id}"),
+    ("post", "/api/projects/{project_id}/members"),
+    ("delete", "/api/projects/{project_id}/members/{user_id}"),
+    ("post", "/api/projects/{project_id}/webhooks"),
+    ("get", "/api/projects/{project_id}/webhooks"),
+    ("get", "/api/projects/{project_id}/webhooks/{webhook_id}/deliveries"),
+    ("delete", "/api/projects/{project_id}/webhooks/{webhook_id}"),
     ("post", "/api/projects/{project_id}/images"),
+    ("post", "/api/projects/{project_id}/imports"),
+    ("get", "/api/projects/{project_id}/imports"),
+    ("get", "/api/imports/{import_id}"),
+    ("post", "/api/images/{image_id}/annotations"),
 }
 PNG = {"Content-Type": "image/png"}
 
@@ -58,6 +73,7 @@ def filled(path: str) -> str:
         .replace("image_id", "1")
         .replace("user_id", "1")
         .replace("token_id", "1")
+        .replace("webhook_id", "1")
     )
 
 
@@ -72,11 +88,38 @@ def test_no_route_answers_strangers(app: FastAPI) -> None:
 
 
 def test_no_route_answers_without_its_role(app: FastAPI) -> None:
+    add_project(browser(app, "eve"), images=1)
     ada, bob = browser(app, "ada"), browser(app, "bob")
     for method, path in sorted(REVIEWERS | ADMINS):
         assert ada.request(method, filled(path), json={}).status_code == 403, (method, path)
     for method, path in sorted(ADMINS):
         assert bob.request(method, filled(path), json={}).status_code == 403, (method, path)
+
+
+def test_nothing_of_a_project_is_there_for_who_is_no_member(app: FastAPI) -> None:
+    project = add_project(browser(app, "eve"), images=1, has_members=False)
+    of_projects = [
+        (method, path)
+        for method, path in operations(app)
+        if ("{project_id}" in path or "{image_id}" in path) and (method, path) not in ADMINS
+    ]
+    assert len(of_projects) >= 16
+    for name in ("ada", "bob"):
+        outsider = browser(app, name)
+        assert outsider.get("/api/projects").json() == []
+        for method, path in of_projects:
+            answer = outsider.request(method, filled(path), json={})
+            assert answer.status_code == 404, (name, method, path)
+        saved = outsider.put(f"/api/annotations/{new_id()}", json=draft(1))
+        assert (saved.status_code, saved.json()["field"]) == (409, "lease")
+    eve, ada = browser(app, "eve"), browser(app, "ada")
+    user = ada.get("/api/session").json()["user"]["id"]
+    eve.post(f"/api/projects/{project}/members", json={"user_ids": [user, user]})
+    assert [one["name"] for one in eve.get(f"/api/projects/{project}/members").json()] == ["ada"]
+    assert ada.post(f"/api/projects/{project}/next").status_code == 200
+    eve.delete(f"/api/projects/{project}/members/{user}")
+    assert ada.put("/api/images/1/lease").status_code == 404
+    assert ada.put(f"/api/annotations/{new_id()}", json=draft(1)).status_code == 409
 
 
 def test_a_change_needs_the_sessions_csrf_token_and_the_own_origin(app: FastAPI) -> None:
@@ -134,6 +177,20 @@ def test_guessing_passwords_is_slowed_down(tmp_path: Path) -> None:
     assert last.status_code == 429
     assert 0 < int(last.headers["Retry-After"]) <= 301
     app.state.studio.close()
+    later = make_app(tmp_path / "studio", login_attempts=3, people=False)  # another process
+    assert browser(later).post("/api/session", json=guess).status_code == 429
+    later.state.studio.close()
+
+
+def test_what_admins_do_is_kept_without_secrets(app: FastAPI) -> None:
+    eve = browser(app, "eve")
+    add_project(eve, images=0)
+    secret = eve.post("/api/invitations", json={"role": "reviewer"}).json()["secret"]
+    kept = eve.get("/api/audit").json()
+    assert [entry["action"] for entry in kept] == ["invite", "add members", "add project"]
+    assert kept[0]["data"]["role"] == "reviewer"
+    assert secret not in json.dumps(kept)
+    assert len(eve.get("/api/audit", params={"before": kept[1]["id"]}).json()) == 1
 
 
 def test_secrets_are_kept_as_hashes_only(app: FastAPI) -> None:

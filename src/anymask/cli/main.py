@@ -19,6 +19,8 @@ COMMANDS = {
     "evaluate": "how good a model is on labelled photographs",
     "bench": "how fast the model is here, beside what else is installed",
     "serve": "the annotation studio: its server, or pages that need none",
+    "studio": "bring folders into a studio's projects, and projects into files",
+    "convert": "annotations from one format to another",
     "export": "encoder and decoder as files for other runtimes",
     "models": "list, download, inspect and merge weights",
 }

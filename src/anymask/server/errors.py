@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from anymask.core.errors import (
     AccessError,
@@ -15,6 +16,7 @@ from anymask.core.errors import (
     InvalidInputError,
     NotFoundError,
     OutputError,
+    UnknownNameError,
 )
 from anymask.engine.store.annotations import VersionConflictError
 from anymask.server.schemas import AnnotationView
@@ -22,6 +24,7 @@ from anymask.server.schemas import AnnotationView
 _STATUS: dict[type[AnymaskError], int] = {
     InvalidInputError: 422,
     ImageReadError: 422,
+    UnknownNameError: 422,
     NotFoundError: 404,
     AccessError: 403,
     ConflictError: 409,
@@ -60,7 +63,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(404, _answer_no_route)
     app.add_exception_handler(405, _answer_no_route)
-    app.add_exception_handler(Exception, _answer_fault)
 
 
 def _answer_known(request: Request, error: Exception) -> Response:
@@ -100,5 +102,6 @@ def _answer_no_route(request: Request, error: Exception) -> Response:
     )
 
 
-def _answer_fault(request: Request, error: Exception) -> Response:
+def fault_response() -> JSONResponse:
+    """Return the answer to a request that failed by a fault of ours."""
     return error_response(500, "the server failed; its log says more. Please report it.")

@@ -1,12 +1,13 @@
 """What every request and answer goes through: size limits, own origin only, security headers."""
 
+import re
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from anymask.server.errors import error_response
+from anymask.server.errors import error_response, fault_response
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -23,6 +24,7 @@ _CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+_UPLOADS = re.compile(r"/api/projects/\d+/(images|imports)")
 _HEADERS = {
     "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
     # Both together isolate the page, which gives its WebAssembly threads.
@@ -49,7 +51,8 @@ class Protection:
     Args:
         app: what answers.
         max_body_bytes: of requests that are not uploads.
-        max_upload_bytes: of uploads, requests whose content is an image.
+        max_upload_bytes: of an image that is uploaded.
+        max_import_bytes: of an archive that is imported.
         allowed_hosts: the names that this server may be asked by; None for any. A page elsewhere
             can make its own name point here, and then counts as the same origin.
     """
@@ -60,11 +63,12 @@ class Protection:
         *,
         max_body_bytes: int,
         max_upload_bytes: int,
+        max_import_bytes: int,
         allowed_hosts: frozenset[str] | None,
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
-        self._max_upload_bytes = max_upload_bytes
+        self._max_of_uploads = {"images": max_upload_bytes, "imports": max_import_bytes}
         self._allowed_hosts = allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,10 +77,14 @@ class Protection:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = self._limit(headers)
+        limit = self._limit(scope)
+
+        has_begun = False
 
         async def send_protected(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 answer = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     answer.setdefault(name, value)
@@ -97,11 +105,18 @@ class Protection:
                 raise TooLargeError(limit)
             return message
 
-        await self._app(scope, receive_limited, send_protected)
+        try:
+            await self._app(scope, receive_limited, send_protected)
+        except Exception:
+            # Answered here: the framework would do so further out, without the headers.
+            if not has_begun:
+                await fault_response()(scope, receive, send_protected)
+            raise
 
-    def _limit(self, headers: Headers) -> int:
-        is_upload = headers.get("content-type", "").startswith(("image/", "application/octet"))
-        return self._max_upload_bytes if is_upload else self._max_body_bytes
+    def _limit(self, scope: Scope) -> int:
+        """By the path, not by what the content is said to be: other routes read bodies at once."""
+        upload = _UPLOADS.fullmatch(scope["path"])
+        return self._max_of_uploads[upload[1]] if upload else self._max_body_bytes
 
     def _refusal(self, scope: Scope, headers: Headers, limit: int) -> tuple[int, str, str] | None:
         """Status, text and field of why the request is refused before anybody looks at it."""

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from anymask.engine.store.projects import MAX_ANNOTATORS_PER_IMAGE
 from anymask.engine.store.tables import Decision, ImageState, Role
 
 
@@ -25,35 +26,40 @@ Paragraphs = Annotated[str, AfterValidator(_without_null)]
 RowId = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
-class _Request(BaseModel):
+class RequestModel(BaseModel):
+    """Anything that comes in."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class _View(BaseModel):
+class ViewModel(BaseModel):
+    """Anything that goes out."""
+
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
-def _example(**values: Any) -> ConfigDict:
+def example(**values: Any) -> ConfigDict:
+    """Return what puts an example into the API's description."""
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 
-class ErrorView(_View):
+class ErrorView(ViewModel):
     """Any answer with a status of 400 and above."""
 
-    model_config = _example(error="version must be the stored one, got 1.", field="version")
+    model_config = example(error="version must be the stored one, got 1.", field="version")
     error: str
     field: str | None
 
 
-class Login(_Request):
+class Login(RequestModel):
     """Name and password."""
 
-    model_config = _example(name="ada", password="correct horse battery")
+    model_config = example(name="ada", password="correct horse battery")
     name: Paragraphs = Field(max_length=200)
     password: str = Field(max_length=200)
 
 
-class UserView(_View):
+class UserView(ViewModel):
     """An account."""
 
     id: int
@@ -62,57 +68,36 @@ class UserView(_View):
     is_active: bool
 
 
-class SessionView(_View):
+class SessionView(ViewModel):
     """Who is logged in. `csrf_token` goes into X-CSRF-Token of requests that change things."""
 
     user: UserView
     csrf_token: str | None
 
 
-class InvitationDraft(_Request):
-    """Whom to invite."""
-
-    role: Role = Role.ANNOTATOR
-
-
-class InvitationView(_View):
-    """The secret to hand over; it is shown once."""
-
-    secret: str
-    role: Role
-    expires_at: float
-
-
-class InvitationAnswer(_Request):
-    """An invited person's choice of name and password."""
+class InvitationAnswer(RequestModel):
+    """An invited person's choice of name and password; of one's own account the name is that."""
 
     secret: str = Field(max_length=100)
     name: str = Field(max_length=200)
     password: str = Field(max_length=200)
 
 
-class UserChange(_Request):
-    """What to change of an account; what is left out stays."""
-
-    role: Role | None = None
-    is_active: bool | None = None
-
-
-class PasswordChange(_Request):
+class PasswordChange(RequestModel):
     """The old password and the new one."""
 
     password: str = Field(max_length=200)
     new_password: str = Field(max_length=200)
 
 
-class TokenDraft(_Request):
+class TokenDraft(RequestModel):
     """What a token is for."""
 
-    model_config = _example(label="nightly export")
+    model_config = example(label="nightly export")
     label: Line = Field(min_length=1, max_length=100)
 
 
-class TokenView(_View):
+class TokenView(ViewModel):
     """A token of a program; without the token itself."""
 
     id: int
@@ -126,16 +111,17 @@ class NewTokenView(TokenView):
     token: str
 
 
-class ProjectDraft(_Request):
+class ProjectDraft(RequestModel):
     """A project to be."""
 
-    model_config = _example(name="street scenes", guideline="Everything you could name.")
+    model_config = example(name="street scenes", guideline="Everything you could name.")
     name: Line = Field(min_length=1, max_length=100)
     guideline: Paragraphs = Field(default="", max_length=20_000)
+    annotators_per_image: int = Field(default=1, ge=1, le=MAX_ANNOTATORS_PER_IMAGE)
 
 
-class ProgressView(_View):
-    """Images by state, and the number of masks."""
+class ProgressView(ViewModel):
+    """Images by state, and the number of masks; an image counts for each of its annotators."""
 
     waiting: int
     submitted: int
@@ -144,23 +130,28 @@ class ProgressView(_View):
     masks: int
 
 
-class ProjectView(_View):
+class ProjectView(ViewModel):
     """A project and how far it has come."""
 
     id: int
     name: str
     guideline: str
+    annotators_per_image: int
     created_at: float
     progress: ProgressView
 
 
-class ImageView(_View):
-    """An image; its file is at /api/images/{id}/file and never changes."""
+class ImageView(ViewModel):
+    """An image; its file is at /api/images/{id}/file and never changes.
+
+    One that several people annotate is listed once for each of them, with another `copy_number`.
+    """
 
     id: int
     project_id: int
     name: str
     digest: str
+    copy_number: int
     media_type: str
     width: int
     height: int
@@ -176,22 +167,22 @@ class ListedImageView(ImageView):
     masks: int
 
 
-class RleModel(_Request):
+class RleModel(RequestModel):
     """A mask as COCO's run lengths: column-major, background first. `size` is [height, width]."""
 
-    model_config = _example(size=[3, 3], counts="013000")
+    model_config = example(size=[3, 3], counts="013000")
     size: tuple[int, int]
     counts: str | list[int]
 
 
-class AnnotationDraft(_Request):
+class AnnotationDraft(RequestModel):
     """A mask to save.
 
     `version` is the stored version that it is a change of, 0 for a new mask; `position` its place
     in the order of prominence.
     """
 
-    model_config = _example(
+    model_config = example(
         image_id=7,
         version=0,
         segmentation={"size": [3, 3], "counts": "013000"},
@@ -210,17 +201,17 @@ class AnnotationDraft(_Request):
     prompts: "PromptModel" = Field(default_factory=lambda: PromptModel())
 
 
-class PromptModel(_Request):
+class PromptModel(RequestModel):
     """Clicks and a box, in pixels of the image; a label is 1 for foreground, 0 for background."""
 
-    model_config = _example(point_coords=[[320, 240]], point_labels=[1])
+    model_config = example(point_coords=[[320, 240]], point_labels=[1])
     point_coords: list[tuple[float, float]] = Field(default=[], max_length=1000)
     point_labels: list[Literal[0, 1]] = Field(default=[], max_length=1000)
     box: tuple[float, float, float, float] | None = None
     text: Line | None = Field(default=None, max_length=200)
 
 
-class AnnotationView(_View):
+class AnnotationView(ViewModel):
     """A stored mask; `counts` are compressed run lengths at the image's size."""
 
     id: str
@@ -239,17 +230,17 @@ class AnnotationView(_View):
     updated_at: float
 
 
-class WorkView(_View):
+class WorkView(ViewModel):
     """An image to work on, leased to whoever asked, and the masks that it has."""
 
     image: ImageView
     annotations: list[AnnotationView]
 
 
-class ActionModel(_Request):
+class ActionModel(RequestModel):
     """One thing that was done, `age_seconds` before it is sent; the server's clock stamps it."""
 
-    model_config = _example(kind="click", age_seconds=0.8, data={"x": 320, "y": 240, "label": 1})
+    model_config = example(kind="click", age_seconds=0.8, data={"x": 320, "y": 240, "label": 1})
     kind: Literal[
         "open", "click", "box", "stroke", "text", "choice", "undo", "redo", "name", "delete", "save"
     ]
@@ -258,15 +249,15 @@ class ActionModel(_Request):
     data: dict[Line, float | int | Line | bool | None] = Field(default={}, max_length=20)
 
 
-class ReviewDraft(_Request):
+class ReviewDraft(RequestModel):
     """A decision about a submitted image; a rejection needs a reason."""
 
-    model_config = _example(decision="reject", reason="The dog's tail is missing.")
+    model_config = example(decision="reject", reason="The dog's tail is missing.")
     decision: Decision
     reason: Paragraphs = Field(default="", max_length=2000)
 
 
-class ReviewView(_View):
+class ReviewView(ViewModel):
     """A decision that was made."""
 
     id: int
@@ -277,13 +268,13 @@ class ReviewView(_View):
     decided_at: float
 
 
-class MaskQuestion(_Request):
+class MaskQuestion(RequestModel):
     """Clicks and a box that the server answers; `mask_input` is one of an earlier answer's logits.
 
     `mask_input` is base64 of float16, row by row, as `low_res_logits` of the answer are.
     """
 
-    model_config = _example(point_coords=[[320, 240]], point_labels=[1])
+    model_config = example(point_coords=[[320, 240]], point_labels=[1])
     point_coords: list[tuple[float, float]] = Field(default=[], max_length=200)
     point_labels: list[Literal[0, 1]] = Field(default=[], max_length=200)
     box: tuple[float, float, float, float] | None = None
@@ -291,7 +282,7 @@ class MaskQuestion(_Request):
     multimask_output: bool | None = None
 
 
-class MaskAnswer(_View):
+class MaskAnswer(ViewModel):
     """One of the masks of a prompt."""
 
     segmentation: RleModel
@@ -299,16 +290,21 @@ class MaskAnswer(_View):
     low_res_logits: str
 
 
-class ModelView(_View):
-    """The model that the server answers with; `mask_size` is the side of its logits."""
+class ModelView(ViewModel):
+    """The model that the server answers with; `mask_size` is the side of its logits.
+
+    `decoder_key` names the content of its decoder's graph (/api/model/decoder).
+    """
 
     model_id: str
     image_size: int
     mask_size: int
     mask_threshold: float
+    decoder_key: str
+    has_text: bool
 
 
-class MaskAnswers(_View):
+class MaskAnswers(ViewModel):
     """All masks of a prompt; `best` is the index of the highest predicted IoU."""
 
     model_id: str
@@ -316,21 +312,79 @@ class MaskAnswers(_View):
     masks: list[MaskAnswer]
 
 
-class EffortView(_View):
-    """What masks cost, without idle time."""
+class TextQuestion(RequestModel):
+    """Words for what to look for in an image."""
 
+    model_config = example(text="dog")
+    text: Line = Field(min_length=1, max_length=200)
+
+
+class FoundInstance(ViewModel):
+    """One instance of a text; `score` tells how well mask and words fit."""
+
+    segmentation: RleModel
+    score: float
+    predicted_iou: float
+
+
+class FoundInstances(ViewModel):
+    """All instances of a text, best first; there may be none."""
+
+    model_id: str
+    instances: list[FoundInstance]
+
+
+class FormatView(ViewModel):
+    """A format of annotation files; `name` is what exports are asked for with."""
+
+    name: str
+    title: str
+
+
+class ProblemView(ViewModel):
+    """A file that could not be imported, and why."""
+
+    file: str
+    text: str
+
+
+class ImportView(ViewModel):
+    """How far an import has come; `total` is 0 until that is known.
+
+    `images` are in the project now, new or known; `masks` were added.
+    """
+
+    id: str
+    project_id: int
+    name: str
+    status: Literal["waiting", "running", "done", "failed"]
+    done: int
+    total: int
+    images: int
     masks: int
-    mean_seconds: float
-    median_seconds: float
-    mean_clicks: float
+    problems: list[ProblemView]
+    num_problems: int
+    created_at: float
 
 
-class StatisticsView(_View):
-    """A project's figures; days are counted from 1970, a model "" is drawing by hand."""
+class ImportedMask(RequestModel):
+    """A mask that was made elsewhere, with what is known about it."""
 
-    progress: ProgressView
-    masks_per_image: float | None
-    overall: EffortView | None
-    by_day: dict[int, EffortView]
-    by_model: dict[str, EffortView]
-    by_user: dict[int, EffortView]
+    model_config = example(segmentation={"size": [3, 3], "counts": "013000"}, name="cat")
+    segmentation: RleModel
+    name: Line = Field(default="", max_length=100)
+    is_crowd: bool = False
+    predicted_iou: float | None = Field(default=None, ge=0, le=1)
+    point_coords: list[tuple[float, float]] = Field(default=[], max_length=1000)
+
+
+class ImportedMasks(RequestModel):
+    """Masks of one image, in order of prominence."""
+
+    masks: list[ImportedMask] = Field(max_length=10_000)
+
+
+class AddedView(ViewModel):
+    """How many masks were new."""
+
+    added: int

@@ -16,6 +16,9 @@ _AMOUNTS = (
     "max_upload_bytes",
     "max_pixels",
     "max_body_bytes",
+    "max_import_bytes",
+    "max_unpacked_bytes",
+    "max_import_files",
     "session_seconds",
     "invitation_seconds",
     "lease_seconds",
@@ -42,11 +45,22 @@ class ServerSettings:
         max_upload_bytes: a larger file is refused while it comes.
         max_pixels: a larger image is refused before it is decoded.
         max_body_bytes: a larger request that is not a file is refused.
+        max_import_bytes: a larger import is refused while it comes.
+        max_unpacked_bytes: an import that is larger once unpacked is given up.
+        max_import_files: an import of more files is given up.
         session_seconds: how long a browser stays logged in.
         invitation_seconds: how long an invitation can be used.
         lease_seconds: how long an image stays somebody's without a heartbeat.
         login_attempts: failed ones, from one address or for one name, in five minutes.
         prepare_ahead: images whose embeddings are computed before they are opened.
+        webhooks_to_private: whether webhooks may call addresses of this machine and its network.
+        public_url: where browsers reach the server; needed with `oidc_issuer`.
+        oidc_issuer: URL of an identity provider (OpenID Connect) that people may log in with; empty
+            for none.
+        oidc_client_id: what the provider calls this server.
+        oidc_client_secret: shared with the provider; empty where it wants none.
+        oidc_domains: of mail addresses, divided by commas, whose owners get an account, as
+            annotators, without an invitation.
     """
 
     folder: str = "studio"
@@ -60,11 +74,20 @@ class ServerSettings:
     max_upload_bytes: int = 64_000_000
     max_pixels: int = MAX_PIXELS
     max_body_bytes: int = 16_000_000
+    max_import_bytes: int = 4_000_000_000
+    max_unpacked_bytes: int = 16_000_000_000
+    max_import_files: int = 200_000
     session_seconds: float = 14 * 24 * 3600.0
     invitation_seconds: float = 7 * 24 * 3600.0
     lease_seconds: float = 120.0
     login_attempts: int = 10
     prepare_ahead: int = 4
+    webhooks_to_private: bool = False
+    public_url: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_domains: str = ""
 
     def __post_init__(self) -> None:
         """Raise InvalidInputError for settings that are out of range or not safe together."""
@@ -78,6 +101,11 @@ class ServerSettings:
         if self.prepare_ahead < 0:
             raise InvalidInputError(
                 f"prepare_ahead must be at least 0, got {self.prepare_ahead}. Try 4."
+            )
+        if self.oidc_issuer and not (self.oidc_client_id and self.public_url):
+            raise InvalidInputError(
+                "oidc_client_id and public_url must be set with oidc_issuer, got "
+                f"{self.oidc_client_id!r} and {self.public_url!r}. Set both."
             )
         for name in _AMOUNTS:
             value = getattr(self, name)

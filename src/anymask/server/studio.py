@@ -1,6 +1,6 @@
 """Everything a running server holds: settings, database, files, embeddings; opened and closed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,12 @@ from anymask.engine.store.blobs import Blobs, open_blobs
 from anymask.engine.store.database import Database
 from anymask.engine.store.idempotency import forget_old
 from anymask.engine.store.tables import Image, Role, User
-from anymask.server.credentials import AttemptLimit, hash_password, new_secret
+from anymask.server.credentials import hash_password, new_secret
+from anymask.server.decoder_graph import DecoderGraph
 from anymask.server.embedding_store import EmbeddingStore, StoredImage, Urgency
+from anymask.server.oidc import IdentityProvider
 from anymask.server.settings import ServerSettings
+from anymask.server.webhook_sender import WebhookSender
 
 if TYPE_CHECKING:
     from anymask.inference.predictor import Predictor
@@ -30,7 +33,9 @@ class Studio:
         database: people, projects, masks.
         blobs: images and embeddings.
         embeddings: computes and serves the latter.
-        login_limit: on failed logins.
+        decoder: what browsers decode with.
+        webhooks: tells others what happens.
+        identity_provider: where people may log in instead; None for here only.
         local_user: whom every request comes from when there are no accounts.
     """
 
@@ -38,7 +43,9 @@ class Studio:
     database: Database
     blobs: Blobs
     embeddings: EmbeddingStore
-    login_limit: AttemptLimit
+    decoder: DecoderGraph
+    webhooks: WebhookSender
+    identity_provider: IdentityProvider | None
     local_user: User | None
 
     def prepare(self, image: Image, urgency: Urgency) -> None:
@@ -48,6 +55,7 @@ class Studio:
     def close(self) -> None:
         """Stop the background work and close the database."""
         self.embeddings.close()
+        self.webhooks.close()
         self.database.close()
 
 
@@ -83,7 +91,9 @@ def open_studio(settings: ServerSettings) -> tuple[Studio, str | None]:
         database=database,
         blobs=blobs,
         embeddings=EmbeddingStore(blobs, lambda: _load(settings.model), settings.max_pixels),
-        login_limit=AttemptLimit(settings.login_attempts),
+        decoder=DecoderGraph(blobs, settings.model),
+        webhooks=WebhookSender(database, settings.webhooks_to_private),
+        identity_provider=IdentityProvider(settings) if settings.oidc_issuer else None,
         local_user=local_user,
     )
     return studio, password
@@ -95,6 +105,11 @@ def stored_image(image: Image) -> StoredImage:
 
 
 def _load(model: str) -> "Predictor":
+    import torch
+
     from anymask.inference.loading import load_predictor
 
-    return load_predictor(model or None)
+    predictor = load_predictor(model or None)
+    # As browsers decode, which have no shorter numbers: both give the same masks.
+    predictor.placement = replace(predictor.placement, decoder_dtype=torch.float32)
+    return predictor

@@ -1,11 +1,16 @@
-"""What may come in as an image, and the headers with which it goes out again."""
+"""What may come in as an image, how it is kept, and the headers with which it goes out again."""
 
 import hashlib
 from urllib.parse import quote
 
 from anymask.core.errors import ImageReadError, InvalidInputError
 from anymask.core.image_io import read_image
+from anymask.engine.store import projects
+from anymask.engine.store.blobs import image_blob
 from anymask.engine.store.projects import ImageFile
+from anymask.engine.store.tables import Image
+from anymask.server.embedding_store import Urgency
+from anymask.server.studio import Studio
 
 # What browsers show; by the first bytes, whatever the name or the sender says. SVG and HTML, which
 # could act in a page's name, are not among them.
@@ -26,12 +31,7 @@ def check_image(data: bytes, name: str, max_pixels: int) -> ImageFile:
         ImageReadError: another kind of file, damaged, or too many pixels.
         InvalidInputError: the name is empty, too long, or has characters that cannot be seen.
     """
-    # Only the last part, by any system's separators: a name, not a path.
-    tidy = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
-    if not tidy or len(tidy) > _MAX_NAME or not tidy.isprintable():
-        raise InvalidInputError(
-            f"name must have 1 to {_MAX_NAME} visible characters, got {name[:80]!r}. Rename it."
-        )
+    tidy = tidy_file_name(name)
     media_type = _sniff(data)
     if media_type is None:
         raise ImageReadError(
@@ -45,6 +45,41 @@ def check_image(data: bytes, name: str, max_pixels: int) -> ImageFile:
         width=width,
         height=height,
     )
+
+
+def tidy_file_name(name: str) -> str:
+    """Return the last part of a name, by any system's separators: a name, not a path.
+
+    Raises:
+        InvalidInputError: it is empty, too long, only dots, or has characters that cannot be seen.
+    """
+    tidy = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+    # Whether it is printable first: half characters have no bytes.
+    if not tidy.isprintable() or not tidy.strip(".") or len(tidy.encode()) > _MAX_NAME:
+        raise InvalidInputError(
+            f"name must have 1 to {_MAX_NAME} visible characters, got {name[:80]!r}. Rename it."
+        )
+    return tidy
+
+
+def keep_image(studio: Studio, project_id: int, data: bytes, name: str) -> tuple[Image, bool]:
+    """Return a project's image of that file, and whether it is new; its embedding will be computed.
+
+    Raises:
+        NotFoundError: there is no such project.
+        ImageReadError, InvalidInputError: as of `check_image`.
+    """
+    with studio.database.reading() as session:
+        projects.get_project(session, project_id)
+    file = check_image(data, name, studio.settings.max_pixels)
+    # The file first: a row whose file is missing must never be seen.
+    blob = image_blob(file.digest)
+    if blob not in studio.blobs:
+        studio.blobs.write(blob, data)
+    with studio.database.writing() as session:
+        image, is_new = projects.add_image(session, project_id, file, studio.database.now())
+    studio.prepare(image, Urgency.SOME_DAY)
+    return image, is_new
 
 
 def disposition(name: str, kind: str = "inline") -> str:

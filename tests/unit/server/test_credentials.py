@@ -1,7 +1,7 @@
 import pytest
 
 from anymask.core.errors import InvalidInputError
-from anymask.server.credentials import AttemptLimit, hash_password, is_password, new_secret
+from anymask.server.credentials import hash_password, is_password, new_secret
 
 
 def test_a_password_is_that_of_its_hash_only() -> None:
@@ -22,23 +22,3 @@ def test_a_password_has_a_length(password: str) -> None:
 def test_secrets_are_long_and_differ() -> None:
     assert len({new_secret() for _ in range(50)}) == 50
     assert len(new_secret()) >= 43
-
-
-def test_attempts_are_counted_by_key_and_forgotten_in_time() -> None:
-    seconds = [0.0]
-    limit = AttemptLimit(2, clock=lambda: seconds[0])
-    limit.fail("ada", "here")
-    assert limit.wait_seconds("ada") == 0
-    seconds[0] = 100.0
-    limit.fail("ada")
-    assert limit.wait_seconds("here") == 0
-    assert limit.wait_seconds("here", "ada") == 200
-    seconds[0] = 301.0
-    assert limit.wait_seconds("ada") == 0
-
-
-def test_an_attempt_that_was_right_is_taken_back() -> None:
-    limit = AttemptLimit(1, clock=lambda: 0.0)
-    limit.fail("ada")
-    limit.forgive("ada", "nobody")
-    assert limit.wait_seconds("ada") == 0

@@ -4,11 +4,14 @@ Secrets come here as their hashes (`anymask.server.credentials` makes both); the
 one that could be used.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from anymask.core.errors import ConflictError, InvalidInputError, NotFoundError
-from anymask.engine.store.tables import ApiToken, Invitation, LoginSession, Role, User
+from anymask.engine.store.projects import get_project
+from anymask.engine.store.tables import ApiToken, Invitation, LoginSession, Membership, Role, User
 
 NO_PASSWORD = "!"
 """As a hash: an account that nobody can log in to."""
@@ -44,6 +47,12 @@ def list_users(session: Session) -> list[User]:
     return list(session.scalars(select(User).order_by(User.name)))
 
 
+def user_names(session: Session, user_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of these accounts by id."""
+    users = session.scalars(select(User).where(User.id.in_(user_ids)))
+    return {user.id: user.name for user in users}
+
+
 def change_user(
     session: Session, user_id: int, role: Role | None = None, is_active: bool | None = None
 ) -> User:
@@ -57,9 +66,7 @@ def change_user(
     session.scalars(
         select(User.id).where(User.role == Role.ADMIN).order_by(User.id).with_for_update()
     ).all()
-    user = session.get(User, user_id, with_for_update=True, populate_existing=True)
-    if user is None:
-        raise NotFoundError(f"user must exist, got {user_id}. List them with GET /api/users.")
+    user = _get_user(session, user_id, lock=True)
     user.role = user.role if role is None else role
     user.is_active = user.is_active if is_active is None else is_active
     session.flush()
@@ -97,11 +104,33 @@ def has_login(session: Session) -> bool:
 
 
 def invite(
-    session: Session, secret_hash: str, role: Role, invited_by: int, expires_at: float
+    session: Session,
+    secret_hash: str,
+    role: Role,
+    invited_by: int,
+    expires_at: float,
+    *,
+    project_ids: Collection[int] = (),
+    user_id: int | None = None,
 ) -> None:
-    """Keep an invitation."""
+    """Keep an invitation: to an account with a role, or to a new password for that user's account.
+
+    Raises:
+        NotFoundError: there is no such project or account.
+    """
+    for project_id in project_ids:
+        get_project(session, project_id)
+    if user_id is not None:
+        role = _get_user(session, user_id).role
     session.add(
-        Invitation(secret_hash=secret_hash, role=role, invited_by=invited_by, expires_at=expires_at)
+        Invitation(
+            secret_hash=secret_hash,
+            role=role,
+            invited_by=invited_by,
+            expires_at=expires_at,
+            project_ids=list(project_ids),
+            user_id=user_id,
+        )
     )
 
 
@@ -116,23 +145,36 @@ def has_invitation(session: Session, secret_hash: str, now: float) -> bool:
 def accept_invitation(
     session: Session, secret_hash: str, name: str, password_hash: str, now: float
 ) -> User:
-    """Return the new account of an invitation, which is used up.
+    """Return the account of an invitation, new or with a new password; it is used up.
 
     Raises:
         NotFoundError: there is no such invitation, it was used, or it ran out.
-        InvalidInputError, ConflictError: as of `add_user`.
+        InvalidInputError: the invitation is for an account of another name; or as of `add_user`.
+        ConflictError: as of `add_user`.
     """
     # A used one is deleted: of two at once, one finds it.
-    role = session.scalar(
+    invitation = session.execute(
         delete(Invitation)
         .where(Invitation.secret_hash == secret_hash, Invitation.expires_at > now)
-        .returning(Invitation.role)
-    )
-    if role is None:
+        .returning(Invitation.role, Invitation.user_id, Invitation.project_ids)
+    ).one_or_none()
+    if invitation is None:
         raise NotFoundError(
             "invitation must be unused and in date, got another one. Ask for a new one."
         )
-    return add_user(session, name, password_hash, role, now)
+    role, user_id, project_ids = invitation
+    if user_id is None:
+        user = add_user(session, name, password_hash, role, now)
+        session.add_all(Membership(project_id=one, user_id=user.id) for one in set(project_ids))
+        return user
+    user = _get_user(session, user_id)
+    if _checked_name(name) != user.name:
+        raise InvalidInputError(
+            f"name must be {user.name}, whose account the invitation is for, got {name[:80]!r}. "
+            "Correct it."
+        )
+    change_password(session, user.id, password_hash)
+    return user
 
 
 def open_login(
@@ -202,6 +244,13 @@ def delete_token(session: Session, user_id: int, token_id: int) -> None:
     )
     if deleted is None:
         raise NotFoundError(f"token must be one of yours, got {token_id}. List them.")
+
+
+def _get_user(session: Session, user_id: int, *, lock: bool = False) -> User:
+    user = session.get(User, user_id, with_for_update=lock, populate_existing=lock)
+    if user is None:
+        raise NotFoundError(f"user must exist, got {user_id}. List them with GET /api/users.")
+    return user
 
 
 def _checked_name(name: str) -> str:

@@ -47,11 +47,13 @@ class Database:
             threading.Lock() if is_sqlite else nullcontext()
         )
         try:
-            with self._writing.begin() as connection:
+            # SQLite changes a table by making it anew: what points to it must not mind meanwhile.
+            with self._writing.execution_options(foreign_keys="OFF").begin() as connection:
                 if connection.dialect.name == "postgresql":
                     # Of servers that start together one migrates; the others find it done.
                     connection.execute(text("SELECT pg_advisory_xact_lock(8261)"))
                 migrate(connection)
+            self._engine.dispose()
         except (OperationalError, OSError) as error:
             raise OutputError(
                 f"the database could not be opened: {_reason(error)}. Check its URL and rights."
@@ -140,8 +142,10 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    options = connection.get_execution_options()
+    if "foreign_keys" in options:
+        connection.exec_driver_sql(f"PRAGMA foreign_keys = {options['foreign_keys']}")
+    connection.exec_driver_sql(f"BEGIN {options.get('begin', 'DEFERRED')}")
 
 
 def _reason(error: Exception) -> str:

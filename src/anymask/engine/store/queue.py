@@ -4,12 +4,16 @@ A lease is held by an account until a time that heartbeats put off. One that ran
 for saves until somebody else takes the image: an annotator whose connection was away loses nothing.
 """
 
-from sqlalchemy import case, or_, select
-from sqlalchemy.orm import Session
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from anymask.core.errors import AccessError, ConflictError, InvalidInputError
+from anymask.engine.store.agreement import measure_agreement
 from anymask.engine.store.projects import get_image, get_project
 from anymask.engine.store.tables import Decision, Image, ImageState, Review, Role, User
+from anymask.engine.store.webhooks import announce
 
 
 def lease_next(
@@ -24,31 +28,37 @@ def lease_next(
     """Return the image that this user should work on now, leased to them; None when all is done.
 
     First what they already hold, then what was sent back to them (or to somebody who has left),
-    then the first that waits. On PostgreSQL images that another request is just leasing are passed
-    over. With `after` only images of a higher id are offered: so one is skipped.
+    then the first that waits; of a picture that several people annotate each gets one copy. On
+    PostgreSQL images that another request is just leasing are passed over. With `after` only images
+    of a higher id are offered: so one is skipped.
     """
     get_project(session, project_id)
+    _one_at_a_time(session, user)
     left = select(User.id).where(~User.is_active)
-    mine = or_(Image.annotator_id == user.id, Image.annotator_id.in_(left))
-    is_open = or_(Image.state == ImageState.WAITING, (Image.state == ImageState.REJECTED) & mine)
+    is_theirs = or_(Image.annotator_id == user.id, Image.annotator_id.in_(left))
     is_free = or_(
         Image.lease_user_id.is_(None), Image.lease_user_id == user.id, Image.lease_until <= now
     )
-    image = session.scalar(
-        select(Image)
-        .where(Image.project_id == project_id, Image.id > after, is_open, is_free)
-        .order_by(
-            case((Image.lease_user_id == user.id, 0), else_=1),
-            case((Image.state == ImageState.REJECTED, 0), else_=1),
-            Image.id,
-        )
-        .limit(1)
-        .with_for_update(skip_locked=True)
+    is_waiting = Image.state == ImageState.WAITING
+    is_sent_back = (Image.state == ImageState.REJECTED) & is_theirs
+    wanted = (
+        (Image.lease_user_id == user.id) & or_(is_waiting, is_sent_back),
+        is_sent_back & is_free,
+        is_waiting & is_free & ~_has_another_copy(user),
     )
-    if image is not None:
-        image.lease_user_id = user.id
-        image.lease_until = now + lease_seconds
-    return image
+    for condition in wanted:  # one by one: each finds its first image by an index
+        image = session.scalar(
+            select(Image)
+            .where(Image.project_id == project_id, Image.id > after, condition)
+            .order_by(Image.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if image is not None:
+            image.lease_user_id = user.id
+            image.lease_until = now + lease_seconds
+            return image
+    return None
 
 
 def following_images(session: Session, image: Image, count: int) -> list[Image]:
@@ -75,8 +85,9 @@ def lease_image(
     Raises:
         NotFoundError: there is no such image.
         AccessError: it was submitted, and only reviewers may change it now.
-        ConflictError: somebody else works on it.
+        ConflictError: somebody else works on it, or the user has another copy of it.
     """
+    _one_at_a_time(session, user)
     image = get_image(session, image_id, lock=True)
     is_done = image.state in (ImageState.SUBMITTED, ImageState.ACCEPTED)
     if is_done and not user.role.includes(Role.REVIEWER):
@@ -85,6 +96,14 @@ def lease_image(
             "Ask a reviewer to send it back."
         )
     _check_free_for(image, user, now)
+    if image.state == ImageState.WAITING and image.lease_user_id != user.id:
+        others = select(Image.id).where(Image.id == image_id, _has_another_copy(user))
+        if session.scalar(others) is not None:
+            raise ConflictError(
+                f"image {image_id} must be annotated by several people, got one who has another "
+                "copy of it. Choose another.",
+                "copy",
+            )
     image.lease_user_id = user.id
     image.lease_until = now + lease_seconds
     return image
@@ -104,15 +123,19 @@ def check_holder(session: Session, image_id: int, user: User) -> Image:
     return image
 
 
-def submit(session: Session, image_id: int, user: User) -> Image:
+def submit(session: Session, image_id: int, user: User, now: float) -> Image:
     """Return the image, now ready for review and free; ConflictError unless the user holds it."""
     image = get_image(session, image_id, lock=True)
     if image.state == ImageState.SUBMITTED and image.annotator_id == user.id:
         return image  # said again, as the answer was lost
     _check_held_by(image, user)
+    _announce(session, image, "image.submitted", now, user_id=user.id)
     image.state = ImageState.SUBMITTED
     image.annotator_id = user.id
     _free(image)
+    if get_project(session, image.project_id).annotators_per_image > 1:
+        session.flush()
+        measure_agreement(session, image)
     return image
 
 
@@ -145,6 +168,8 @@ def review(
             decided_at=now,
         )
     )
+    about = {"user_id": reviewer.id, "decision": decision.value, "reason": reason.strip()}
+    _announce(session, image, "image.reviewed", now, **about)
     image.state = ImageState.REJECTED if decision is Decision.REJECT else ImageState.ACCEPTED
     _free(image)
     return image
@@ -155,6 +180,31 @@ def list_reviews(session: Session, image_id: int) -> list[Review]:
     get_image(session, image_id)
     return list(
         session.scalars(select(Review).where(Review.image_id == image_id).order_by(Review.id))
+    )
+
+
+def _announce(session: Session, image: Image, event: str, now: float, **about: Any) -> None:
+    data = {"project_id": image.project_id, "image_id": image.id, "name": image.name, **about}
+    announce(session, image.project_id, event, now, data)
+
+
+def _one_at_a_time(session: Session, user: User) -> None:
+    """Let a person's leases come one after another: two tabs must not get two copies."""
+    session.scalar(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
+
+
+def _has_another_copy(user: User) -> ColumnElement[bool]:
+    """Whether the user works on, or is done with, the same picture in the same project."""
+    other = aliased(Image)
+    return (
+        select(other.id)
+        .where(
+            other.project_id == Image.project_id,
+            other.digest == Image.digest,
+            other.id != Image.id,
+            or_(other.annotator_id == user.id, other.lease_user_id == user.id),
+        )
+        .exists()
     )
 
 

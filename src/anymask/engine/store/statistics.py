@@ -1,31 +1,54 @@
-"""The dashboard's figures: seconds and clicks per mask, over time, by model and by annotator."""
+"""The dashboard's figures: seconds and clicks per mask, over time, by model and by annotator.
+
+One query brings one row a mask and person (`Effort`); the log of events is not read. Databases have
+no quartiles in common, so groups are added up here.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from statistics import fmean, median
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
 
-from anymask.engine.store.events import MaskEffort, mask_efforts, project_events
+from anymask.engine.store.accounts import user_names
+from anymask.engine.store.agreement import AgreementFigures, agreement_figures
 from anymask.engine.store.projects import Progress, get_progress
-from anymask.engine.store.tables import Annotation, Image, ImageState
+from anymask.engine.store.tables import Annotation, Effort, Image, ImageState
 
 _DAY_SECONDS = 86400
 _K = TypeVar("_K", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effort:
-    """Of a group of masks: how many, and what one cost; idle time does not count."""
+class EffortFigures:
+    """Of a group of masks: how many, and what one cost; idle time does not count.
+
+    Attributes:
+        masks: how many.
+        mean_seconds: of a mask.
+        quartiles: a quarter, a half and three quarters of the masks took fewer seconds.
+        mean_clicks: of a mask.
+        brushed_share: of masks with a stroke of brush or eraser.
+    """
 
     masks: int
     mean_seconds: float
-    median_seconds: float
+    quartiles: tuple[float, float, float]
     mean_clicks: float
+    brushed_share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayFigures(EffortFigures):
+    """The masks that were finished on a day (UTC, as days since 1970) with the help of a model."""
+
+    day: int
+    model_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +60,22 @@ class ProjectStatistics:
         masks_per_image: mean over the images that are not waiting; None without any.
         overall: over all masks whose making was logged; None without any.
         by_day: by the day (UTC, as days since 1970) on which a mask was finished.
+        by_day_and_model: each day's masks by model, in order of days.
         by_model: by the model that helped; "" for masks drawn by hand.
         by_user: by the account's id.
+        user_names: of these accounts.
+        agreement: between people who annotated the same picture.
     """
 
     progress: Progress
     masks_per_image: float | None
-    overall: Effort | None
-    by_day: dict[int, Effort]
-    by_model: dict[str, Effort]
-    by_user: dict[int, Effort]
+    overall: EffortFigures | None
+    by_day: dict[int, EffortFigures]
+    by_day_and_model: list[DayFigures]
+    by_model: dict[str, EffortFigures]
+    by_user: dict[int, EffortFigures]
+    user_names: dict[int, str]
+    agreement: AgreementFigures
 
 
 def project_statistics(session: Session, project_id: int) -> ProjectStatistics:
@@ -56,44 +85,78 @@ def project_statistics(session: Session, project_id: int) -> ProjectStatistics:
         NotFoundError: there is no such project.
     """
     progress = get_progress(session, project_id)
-    of_project = (
-        select(Annotation.id, Annotation.model_id, Image.id, Image.state)
-        .join(Image, Image.id == Annotation.image_id)
-        .where(Image.project_id == project_id, ~Annotation.is_deleted)
-    )
-    rows: list[Any] = list(session.execute(of_project))
-    model_of = {annotation_id: model or "" for annotation_id, model, _, _ in rows}
-    on_done_images = sum(state != ImageState.WAITING for *_, state in rows)
     done = progress.submitted + progress.accepted + progress.rejected
-    efforts = [
-        effort
-        for effort in mask_efforts(project_events(session, project_id))
-        if effort.annotation_id in model_of
-    ]
+    days, models, users, *costs = _efforts(session, project_id)
+    table = np.array(costs, dtype=np.float64)
+    by_day_and_model = _by([*zip(days, models, strict=True)], table)
     return ProjectStatistics(
         progress=progress,
-        masks_per_image=on_done_images / done if done else None,
-        overall=_summary(efforts) if efforts else None,
-        by_day=_by(efforts, lambda effort: int(effort.finished_at // _DAY_SECONDS)),
-        by_model=_by(efforts, lambda effort: model_of[effort.annotation_id]),
-        by_user=_by(efforts, lambda effort: effort.user_id),
+        masks_per_image=_masks_on_done_images(session, project_id) / done if done else None,
+        overall=_figures(table) if days else None,
+        by_day=_by(days, table),
+        by_day_and_model=[
+            DayFigures(day=day, model_id=model_id, **vars(figures))
+            for (day, model_id), figures in by_day_and_model.items()
+        ],
+        by_model=_by(models, table),
+        by_user=_by(users, table),
+        user_names=user_names(session, set(users)),
+        agreement=agreement_figures(session, project_id),
     )
 
 
-def _by(efforts: Sequence[MaskEffort], key: Callable[[MaskEffort], _K]) -> dict[_K, Effort]:
-    groups: defaultdict[_K, list[MaskEffort]] = defaultdict(list)
-    for effort in efforts:
-        groups[key(effort)].append(effort)
+def _efforts(session: Session, project_id: int) -> list[tuple[Any, ...]]:
+    """The columns day, model, user, seconds, clicks and strokes; a row a mask and person."""
+    query = (
+        select(
+            cast(func.floor(Effort.finished_at / _DAY_SECONDS), Integer),
+            func.coalesce(Annotation.model_id, ""),
+            Effort.user_id,
+            Effort.seconds,
+            Effort.clicks,
+            Effort.strokes,
+        )
+        .join(Annotation, Annotation.id == Effort.annotation_id)
+        .join(Image, Image.id == Effort.image_id)
+        .where(Image.project_id == project_id, ~Annotation.is_deleted)
+    )
+    rows = session.execute(query).all()
+    return [*zip(*rows, strict=True)] if rows else [()] * 6
+
+
+def _by(keys: Sequence[_K], table: NDArray[np.float64]) -> dict[_K, EffortFigures]:
+    """The figures of the columns that have a key in common, in the order of keys."""
+    groups: defaultdict[_K, list[int]] = defaultdict(list)
+    for column, key in enumerate(keys):
+        groups[key].append(column)
     return {
-        group: _summary(of_group) for group, of_group in sorted(groups.items(), key=itemgetter(0))
+        key: _figures(table[:, columns])
+        for key, columns in sorted(groups.items(), key=itemgetter(0))
     }
 
 
-def _summary(efforts: Sequence[MaskEffort]) -> Effort:
-    seconds = [effort.seconds for effort in efforts]
-    return Effort(
-        masks=len(efforts),
-        mean_seconds=fmean(seconds),
-        median_seconds=median(seconds),
-        mean_clicks=fmean(effort.clicks for effort in efforts),
+def _figures(table: NDArray[np.float64]) -> EffortFigures:
+    """The figures of (3, N) seconds, clicks and strokes."""
+    seconds, clicks, strokes = table
+    low, middle, high = np.quantile(seconds, (0.25, 0.5, 0.75)).tolist()
+    return EffortFigures(
+        masks=len(seconds),
+        mean_seconds=float(seconds.mean()),
+        quartiles=(low, middle, high),
+        mean_clicks=float(clicks.mean()),
+        brushed_share=float((strokes > 0).mean()),
     )
+
+
+def _masks_on_done_images(session: Session, project_id: int) -> int:
+    query = (
+        select(func.count())
+        .select_from(Annotation)
+        .join(Image, Image.id == Annotation.image_id)
+        .where(
+            Image.project_id == project_id,
+            Image.state != ImageState.WAITING,
+            ~Annotation.is_deleted,
+        )
+    )
+    return session.scalar(query) or 0

@@ -56,6 +56,8 @@ class Row(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it from the class
         float: Double(),
         dict[str, Any]: JSON(),
+        list[int]: JSON(),
+        list[float]: JSON(),
         Role: _words(Role),
         ImageState: _words(ImageState),
         Decision: _words(Decision),
@@ -74,9 +76,17 @@ class User(Row):
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[float]
 
+    @property
+    def sees_all_projects(self) -> bool:
+        """Whether no membership is needed."""
+        return self.role is Role.ADMIN
+
 
 class Invitation(Row):
-    """A secret that lets one person make an account. Only its hash is kept."""
+    """A secret that lets one person make an account. Only its hash is kept.
+
+    With `user_id` it lets the owner of that account choose a new password instead.
+    """
 
     __tablename__ = "invitations"
 
@@ -84,6 +94,9 @@ class Invitation(Row):
     role: Mapped[Role]
     invited_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
     expires_at: Mapped[float]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    project_ids: Mapped[list[int]]
+    """The projects that the new account is a member of."""
 
 
 class LoginSession(Row):
@@ -94,6 +107,28 @@ class LoginSession(Row):
     secret_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     csrf_token: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[float]
+
+
+class Identity(Row):
+    """An account as an identity provider knows it."""
+
+    __tablename__ = "identities"
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+
+
+class PendingLogin(Row):
+    """A browser that was sent to the identity provider and has not come back."""
+
+    __tablename__ = "pending_logins"
+
+    state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[str] = mapped_column(String(64))
+    invitation_hash: Mapped[str | None] = mapped_column(String(64))
     expires_at: Mapped[float]
 
 
@@ -109,6 +144,28 @@ class ApiToken(Row):
     created_at: Mapped[float]
 
 
+class Attempts(Row):
+    """When somebody failed to log in lately, by a hash of an address or of a name."""
+
+    __tablename__ = "attempts"
+
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failed_at: Mapped[list[float]]
+    last_at: Mapped[float] = mapped_column(index=True)
+
+
+class AuditEntry(Row):
+    """What an administrator did."""
+
+    __tablename__ = "audit_entries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    action: Mapped[str] = mapped_column(String(64))
+    data: Mapped[dict[str, Any]]
+    happened_at: Mapped[float]
+
+
 class Project(Row):
     """A set of images that are annotated under one guideline."""
 
@@ -117,25 +174,39 @@ class Project(Row):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     guideline: Mapped[str] = mapped_column(Text, default="")
+    annotators_per_image: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[float]
+
+
+class Membership(Row):
+    """An annotator or reviewer may see a project. Admins see all of them without."""
+
+    __tablename__ = "memberships"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
 
 
 class Image(Row):
     """One picture of a project, whose file lies in the blobs under its digest.
 
     Whoever works on it holds its lease: `lease_user_id` until `lease_until`. The lease is part of
-    the row, so that locking the row is all that giving it away needs.
+    the row, so that locking the row is all that giving it away needs. A picture that several people
+    annotate has a row for each of them, told apart by `copy_number`: a row is one person's work,
+    with its own masks, state and reviews.
     """
 
     __tablename__ = "images"
     __table_args__ = (
-        UniqueConstraint("project_id", "digest"),
+        UniqueConstraint("project_id", "digest", "copy_number", name="images_by_content"),
         Index("images_by_state", "project_id", "state", "id"),
+        Index("images_by_lease", "lease_user_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     digest: Mapped[str] = mapped_column(String(64))
+    copy_number: Mapped[int] = mapped_column(default=0)
     name: Mapped[str] = mapped_column(String(255))
     media_type: Mapped[str] = mapped_column(String(32))
     width: Mapped[int]
@@ -189,6 +260,38 @@ class Event(Row):
     happened_at: Mapped[float]
 
 
+class Effort(Row):
+    """What one mask cost one person so far; kept with each event, so that figures need no log."""
+
+    __tablename__ = "efforts"
+
+    annotation_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    """Without idle time."""
+    clicks: Mapped[int] = mapped_column(default=0)
+    strokes: Mapped[int] = mapped_column(default=0)
+    finished_at: Mapped[float]
+
+
+class Agreement(Row):
+    """How far two people's masks of one picture agree, as they were when the later one was done."""
+
+    __tablename__ = "agreements"
+
+    first_image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), primary_key=True)
+    second_image_id: Mapped[int] = mapped_column(
+        ForeignKey("images.id"), primary_key=True, index=True
+    )
+    masks: Mapped[int]
+    """Of both."""
+    matched: Mapped[int]
+    """Of both; each pair counts two."""
+    iou_sum: Mapped[float]
+    """Over the pairs."""
+
+
 class Review(Row):
     """What a reviewer decided about an image, and why."""
 
@@ -200,6 +303,37 @@ class Review(Row):
     decision: Mapped[Decision]
     reason: Mapped[str] = mapped_column(Text, default="")
     decided_at: Mapped[float]
+
+
+class Webhook(Row):
+    """A URL that is told what happens in a project. The secret signs: it is kept as it is."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    url: Mapped[str] = mapped_column(Text)
+    secret: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float]
+
+
+class Delivery(Row):
+    """Something that a webhook is to be told, until it has heard it."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(
+        ForeignKey("webhooks.id", ondelete="CASCADE"), index=True
+    )
+    event: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[float | None] = mapped_column(index=True)
+    """When it is tried again; None once it was heard or given up."""
+    answer: Mapped[str] = mapped_column(String(200), default="")
+    """The last attempt's: a status, or why there was none."""
 
 
 class IdempotencyKey(Row):

@@ -16,6 +16,8 @@ from anymask.engine.store.projects import get_image
 from anymask.engine.store.tables import Image
 from anymask.server.access import Annotator, StudioOf
 from anymask.server.schemas import (
+    FoundInstance,
+    FoundInstances,
     ImageView,
     MaskAnswer,
     MaskAnswers,
@@ -23,8 +25,10 @@ from anymask.server.schemas import (
     ModelView,
     RleModel,
     RowId,
+    TextQuestion,
 )
 from anymask.server.studio import Studio, stored_image
+from anymask.server.thumbnails import MEDIA_TYPE, read_thumbnail
 from anymask.server.uploads import disposition
 
 router = APIRouter(prefix="/api", tags=["images"])
@@ -43,7 +47,35 @@ def get_model(user: Annotator, studio: StudioOf) -> ModelView:
         image_size=config.image_size,
         mask_size=config.mask_size,
         mask_threshold=config.mask_threshold,
+        decoder_key=studio.decoder.key(predictor.model_id),
+        has_text=studio.embeddings.has_text,
     )
+
+
+@router.get("/model/decoder", response_class=Response)
+def get_decoder(
+    user: Annotator,
+    studio: StudioOf,
+    key: Annotated[str | None, Query(max_length=100)] = None,
+    known: _Known = None,
+) -> Response:
+    """Give the model's decoder as an ONNX graph; the first time takes seconds.
+
+    With `key` (see /api/model) in the address it never changes and is kept. 404 where the model
+    cannot be exported: ask the server for masks then.
+    """
+    model_id = studio.embeddings.predictor.model_id
+    present = studio.decoder.key(model_id)
+    if key not in (None, present):
+        raise NotFoundError(f"key must be {present}, got {key}. See /api/model.")
+    headers = {
+        "ETag": f'"{present}"',
+        "Cache-Control": _FOREVER if key else "private, no-cache",
+    }
+    if _is_known(known, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    data = studio.decoder.read(model_id)
+    return Response(data, media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/images/{image_id}")
@@ -65,6 +97,19 @@ def get_file(image_id: RowId, user: Annotator, studio: StudioOf, known: _Known =
         return Response(status_code=304, headers=headers)
     data = studio.blobs.read(image_blob(image.digest))
     return Response(data, media_type=image.media_type, headers=headers)
+
+
+@router.get("/images/{image_id}/thumbnail", response_class=Response)
+def get_thumbnail(
+    image_id: RowId, user: Annotator, studio: StudioOf, known: _Known = None
+) -> Response:
+    """Give a small WebP picture of the image, for lists; it never changes."""
+    image = _image(studio, image_id)
+    headers = {"ETag": f'"{image.digest}-thumbnail"', "Cache-Control": _FOREVER}
+    if _is_known(known, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    data = read_thumbnail(studio.blobs, image.digest, studio.settings.max_pixels)
+    return Response(data, media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.get("/images/{image_id}/embedding", response_class=Response)
@@ -120,6 +165,25 @@ def predict_masks(
             for mask, iou, logits in zip(
                 answer.masks, answer.iou_predictions, answer.low_res_logits, strict=True
             )
+        ],
+    )
+
+
+@router.post("/images/{image_id}/text")
+def find_text(
+    image_id: RowId, question: TextQuestion, user: Annotator, studio: StudioOf
+) -> FoundInstances:
+    """Find all instances of a text; 404 where the model knows none (`has_text`)."""
+    image = stored_image(_image(studio, image_id))
+    return FoundInstances(
+        model_id=studio.embeddings.predictor.model_id,
+        instances=[
+            FoundInstance(
+                segmentation=RleModel(**found.segmentation.to_coco()),
+                score=found.score,
+                predicted_iou=found.iou_prediction,
+            )
+            for found in studio.embeddings.find(image, question.text)
         ],
     )
 

@@ -1,17 +1,19 @@
 """Logging in and out, accounts, invitations, tokens."""
 
-from fastapi import APIRouter, Request, Response
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from anymask.core.errors import AccessError
-from anymask.engine.store import accounts
+from anymask.engine.store import accounts, attempts, audit
 from anymask.engine.store.tables import ApiToken, User
 from anymask.server.access import Admin, Annotator, StudioOf, cookie_name
+from anymask.server.admin_schemas import AuditView, InvitationDraft, InvitationView, UserChange
 from anymask.server.credentials import hash_password, hash_secret, is_password, new_secret
 from anymask.server.errors import NotLoggedInError, TooManyAttemptsError
 from anymask.server.schemas import (
     InvitationAnswer,
-    InvitationDraft,
-    InvitationView,
     Login,
     NewTokenView,
     PasswordChange,
@@ -19,9 +21,9 @@ from anymask.server.schemas import (
     SessionView,
     TokenDraft,
     TokenView,
-    UserChange,
     UserView,
 )
+from anymask.server.sessions import end_session, start_session
 from anymask.server.studio import Studio
 
 router = APIRouter(prefix="/api", tags=["people"])
@@ -31,14 +33,14 @@ router = APIRouter(prefix="/api", tags=["people"])
 def log_in(login: Login, request: Request, response: Response, studio: StudioOf) -> SessionView:
     """Log in: sets a fresh cookie, whatever cookie came, and ends the session of that one."""
     keys = _limit_keys(request, login.name)
-    _count_attempt(studio, *keys)
+    _count_attempt(studio, keys)
     with studio.database.reading() as session:
         user = accounts.find_user(session, login.name)
     is_right = is_password(login.password, user.password_hash if user else None)
     if user is None or not is_right or not user.is_active:
         raise NotLoggedInError("name and password must be those of an account. Try again.")
-    studio.login_limit.forgive(*keys)
-    return _start_session(user, request, response, studio)
+    _forgive(studio, keys)
+    return _begin(user, request, response, studio)
 
 
 @router.get("/session")
@@ -59,7 +61,7 @@ def who_am_i(user: Annotator, request: Request, studio: StudioOf) -> SessionView
 @router.delete("/session", status_code=204)
 def log_out(user: Annotator, request: Request, response: Response, studio: StudioOf) -> None:
     """Log this browser out."""
-    _end_session(request, studio)
+    end_session(request, studio)
     response.delete_cookie(cookie_name(studio), path="/")
 
 
@@ -69,10 +71,10 @@ def change_password(
 ) -> None:
     """Change one's own password; all one's browsers are logged out."""
     keys = _limit_keys(request, user.name)
-    _count_attempt(studio, *keys)
+    _count_attempt(studio, keys)
     if not is_password(change.password, user.password_hash):
         raise AccessError("password must be the present one, got another. Try again.")
-    studio.login_limit.forgive(*keys)
+    _forgive(studio, keys)
     new_hash = hash_password(change.new_password)
     with studio.database.writing() as session:
         accounts.change_password(session, user.id, new_hash)
@@ -80,11 +82,20 @@ def change_password(
 
 @router.post("/invitations", status_code=201)
 def invite(draft: InvitationDraft, user: Admin, studio: StudioOf) -> InvitationView:
-    """Make an invitation for one person."""
+    """Make an invitation for one person: to an account, or to choose a new password for theirs."""
     secret = new_secret()
     expires_at = studio.database.now() + studio.settings.invitation_seconds
     with studio.database.writing() as session:
-        accounts.invite(session, hash_secret(secret), draft.role, user.id, expires_at)
+        accounts.invite(
+            session,
+            hash_secret(secret),
+            draft.role,
+            user.id,
+            expires_at,
+            project_ids=draft.project_ids,
+            user_id=draft.user_id,
+        )
+        audit.note(session, user, "invite", studio.database.now(), **draft.model_dump(mode="json"))
     return InvitationView(secret=secret, role=draft.role, expires_at=expires_at)
 
 
@@ -92,19 +103,19 @@ def invite(draft: InvitationDraft, user: Admin, studio: StudioOf) -> InvitationV
 def accept_invitation(
     answer: InvitationAnswer, request: Request, response: Response, studio: StudioOf
 ) -> SessionView:
-    """Make one's account with an invitation, and log in."""
-    key = _limit_keys(request, "")[0]
-    _count_attempt(studio, key)
+    """Make one's account with an invitation, or choose a new password, and log in."""
+    keys = _limit_keys(request)
+    _count_attempt(studio, keys)
     secret_hash, now = hash_secret(answer.secret), studio.database.now()
     with studio.database.reading() as session:
         is_good = accounts.has_invitation(session, secret_hash, now)
     if not is_good:
         raise AccessError("invitation must be unused and in date, got another. Ask for a new one.")
-    studio.login_limit.forgive(key)
+    _forgive(studio, keys)
     password_hash = hash_password(answer.password)
     with studio.database.writing() as session:
         user = accounts.accept_invitation(session, secret_hash, answer.name, password_hash, now)
-    return _start_session(user, request, response, studio)
+    return _begin(user, request, response, studio)
 
 
 @router.get("/users")
@@ -119,7 +130,23 @@ def change_user(user_id: RowId, change: UserChange, user: Admin, studio: StudioO
     """Change somebody's role, or switch the account off or on."""
     with studio.database.writing() as session:
         changed = accounts.change_user(session, user_id, change.role, change.is_active)
+        did = {"user_id": user_id, **change.model_dump(mode="json", exclude_none=True)}
+        audit.note(session, user, "change user", studio.database.now(), **did)
     return UserView.model_validate(changed)
+
+
+@router.get("/audit")
+def list_audit(
+    user: Admin,
+    studio: StudioOf,
+    before: Annotated[int, Query(ge=1, le=2**31 - 1)] = 2**31 - 1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[AuditView]:
+    """List what admins did, newest first; the next page is before the last id."""
+    with studio.database.reading() as session:
+        return [
+            AuditView.model_validate(entry) for entry in audit.list_entries(session, before, limit)
+        ]
 
 
 @router.post("/tokens", status_code=201)
@@ -149,40 +176,26 @@ def _token_view(row: ApiToken) -> TokenView:
     return TokenView.model_validate(row)
 
 
-def _start_session(user: User, request: Request, response: Response, studio: Studio) -> SessionView:
-    """Log in with a new secret: one that somebody planted in the browser is worth nothing."""
-    _end_session(request, studio)
-    secret, csrf_token, now = new_secret(), new_secret(), studio.database.now()
-    lasting = studio.settings.session_seconds
-    with studio.database.writing() as session:
-        accounts.open_login(session, hash_secret(secret), csrf_token, user.id, now + lasting, now)
-    response.set_cookie(
-        cookie_name(studio),
-        secret,
-        max_age=int(lasting),
-        path="/",
-        secure=studio.settings.secure_cookies,
-        httponly=True,
-        samesite="lax",
-    )
+def _begin(user: User, request: Request, response: Response, studio: Studio) -> SessionView:
+    csrf_token = start_session(user, request, response, studio)
     return SessionView(user=UserView.model_validate(user), csrf_token=csrf_token)
 
 
-def _end_session(request: Request, studio: Studio) -> None:
-    secret = request.cookies.get(cookie_name(studio))
-    if secret is not None:
-        with studio.database.writing() as session:
-            accounts.close_login(session, hash_secret(secret))
-
-
-def _limit_keys(request: Request, name: str) -> tuple[str, str]:
+def _limit_keys(request: Request, *names: str) -> list[str]:
     address = request.client.host if request.client else ""
-    return f"address {address}", f"name {name.strip().lower()}"
+    keys = [f"address {address}", *(f"name {name.strip().lower()}" for name in names)]
+    return [hash_secret(key) for key in keys]
 
 
-def _count_attempt(studio: Studio, *keys: str) -> None:
+def _count_attempt(studio: Studio, keys: Sequence[str]) -> None:
     """Count a failure before the slow comparison, so that a burst of attempts is limited too."""
-    wait = studio.login_limit.wait_seconds(*keys)
+    with studio.database.writing() as session:
+        allowed = studio.settings.login_attempts
+        wait = attempts.take_attempt(session, keys, allowed, studio.database.now())
     if wait:
         raise TooManyAttemptsError(wait)
-    studio.login_limit.fail(*keys)
+
+
+def _forgive(studio: Studio, keys: Sequence[str]) -> None:
+    with studio.database.writing() as session:
+        attempts.forgive(session, keys)

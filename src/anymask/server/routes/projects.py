@@ -1,23 +1,15 @@
-"""Projects: making and listing them, their images, figures and exports."""
+"""Projects: making and listing them, their members, images and figures."""
 
-import json
-import tempfile
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, StreamingResponse
-from starlette.background import BackgroundTask
 
-from anymask.engine.store import export, projects
-from anymask.engine.store.blobs import image_blob
+from anymask.engine.store import audit, members, projects
 from anymask.engine.store.statistics import project_statistics
-from anymask.engine.store.tables import Image, ImageState, Project
+from anymask.engine.store.tables import ImageState, Project
 from anymask.server.access import Admin, Annotator, Reviewer, StudioOf
-from anymask.server.embedding_store import Urgency
+from anymask.server.admin_schemas import MembersDraft, ProjectChange, StatisticsView
 from anymask.server.schemas import (
     ImageView,
     ListedImageView,
@@ -25,10 +17,9 @@ from anymask.server.schemas import (
     ProjectDraft,
     ProjectView,
     RowId,
-    StatisticsView,
+    UserView,
 )
-from anymask.server.studio import Studio
-from anymask.server.uploads import check_image, disposition
+from anymask.server.uploads import keep_image
 
 router = APIRouter(prefix="/api/projects", tags=["projects"])
 
@@ -44,17 +35,25 @@ _UPLOAD_BODY = {
 def add_project(draft: ProjectDraft, user: Admin, studio: StudioOf) -> ProjectView:
     """Make a project."""
     with studio.database.writing() as session:
-        project = projects.add_project(session, draft.name, draft.guideline, studio.database.now())
+        project = projects.add_project(
+            session,
+            draft.name,
+            draft.guideline,
+            studio.database.now(),
+            draft.annotators_per_image,
+        )
+        did = {"project_id": project.id, **draft.model_dump()}
+        audit.note(session, user, "add project", studio.database.now(), **did)
         return _project_view(project, projects.get_progress(session, project.id))
 
 
 @router.get("")
 def list_projects(user: Annotator, studio: StudioOf) -> list[ProjectView]:
-    """List all projects."""
+    """List the projects that one is a member of; admins see all."""
     with studio.database.reading() as session:
         return [
             _project_view(project, projects.get_progress(session, project.id))
-            for project in projects.list_projects(session)
+            for project in projects.list_projects(session, user)
         ]
 
 
@@ -66,7 +65,49 @@ def get_project(project_id: RowId, user: Annotator, studio: StudioOf) -> Project
         return _project_view(project, projects.get_progress(session, project_id))
 
 
-@router.post("/{project_id}/images", status_code=201, openapi_extra=_UPLOAD_BODY)
+@router.patch("/{project_id}")
+def change_project(
+    project_id: RowId, change: ProjectChange, user: Admin, studio: StudioOf
+) -> ProjectView:
+    """Change the guideline, or ask more people for each image; those who are done are done."""
+    with studio.database.writing() as session:
+        project = projects.change_project(session, project_id, **change.model_dump())
+        did = {"project_id": project_id, **change.model_dump()}
+        audit.note(session, user, "change project", studio.database.now(), **did)
+        return _project_view(project, projects.get_progress(session, project_id))
+
+
+@router.get("/{project_id}/members")
+def list_members(project_id: RowId, user: Reviewer, studio: StudioOf) -> list[UserView]:
+    """List who may see the project, besides the admins."""
+    with studio.database.reading() as session:
+        return [UserView.model_validate(one) for one in members.list_members(session, project_id)]
+
+
+@router.post("/{project_id}/members", status_code=204)
+def add_members(project_id: RowId, draft: MembersDraft, user: Admin, studio: StudioOf) -> None:
+    """Let accounts see the project; those who do already stay."""
+    with studio.database.writing() as session:
+        members.add_members(session, project_id, draft.user_ids)
+        did = {"project_id": project_id, **draft.model_dump()}
+        audit.note(session, user, "add members", studio.database.now(), **did)
+
+
+@router.delete("/{project_id}/members/{user_id}", status_code=204)
+def remove_member(project_id: RowId, user_id: RowId, user: Admin, studio: StudioOf) -> None:
+    """Let an account see the project no more; what it was working on is free for others."""
+    with studio.database.writing() as session:
+        members.remove_member(session, project_id, user_id)
+        did = {"project_id": project_id, "user_id": user_id}
+        audit.note(session, user, "remove member", studio.database.now(), **did)
+
+
+@router.post(
+    "/{project_id}/images",
+    status_code=201,
+    openapi_extra=_UPLOAD_BODY,
+    responses={200: {"model": ImageView, "description": "The image was there already."}},
+)
 async def add_image(
     project_id: RowId,
     name: Annotated[str, Query(examples=["street.jpg"])],
@@ -77,7 +118,7 @@ async def add_image(
 ) -> ImageView:
     """Add an image: its file is the request's body. The same file again changes nothing (200)."""
     data = await request.body()
-    image, is_new = await run_in_threadpool(_add_image, studio, project_id, data, name)
+    image, is_new = await run_in_threadpool(keep_image, studio, project_id, data, name)
     if not is_new:
         response.status_code = 200
     return ImageView.model_validate(image)
@@ -111,66 +152,12 @@ def get_statistics(project_id: RowId, user: Reviewer, studio: StudioOf) -> Stati
         return StatisticsView.model_validate(project_statistics(session, project_id))
 
 
-@router.get("/{project_id}/export", response_class=Response)
-def export_project(
-    project_id: RowId,
-    user: Reviewer,
-    studio: StudioOf,
-    format: Literal["coco", "sa1b"] = "coco",
-) -> Response:
-    """Give all masks: one COCO JSON file, or a zip archive with SA-1B's JSON of each image."""
-    with studio.database.reading() as session:
-        projects.get_project(session, project_id)
-    if format == "coco":
-        headers = {"Content-Disposition": disposition(f"project_{project_id}.json", "attachment")}
-        return StreamingResponse(
-            _coco_pieces(studio, project_id), media_type="application/json", headers=headers
-        )
-    path = _write_sa1b(studio, project_id)
-    return FileResponse(
-        path,
-        media_type="application/zip",
-        filename=f"project_{project_id}_sa1b.zip",
-        background=BackgroundTask(path.unlink),
-    )
-
-
-def _add_image(studio: Studio, project_id: int, data: bytes, name: str) -> tuple[Image, bool]:
-    with studio.database.reading() as session:
-        projects.get_project(session, project_id)
-    file = check_image(data, name, studio.settings.max_pixels)
-    # The file first: a row whose file is missing must never be seen.
-    blob = image_blob(file.digest)
-    if blob not in studio.blobs:
-        studio.blobs.write(blob, data)
-    with studio.database.writing() as session:
-        image, is_new = projects.add_image(session, project_id, file, studio.database.now())
-    studio.prepare(image, Urgency.SOME_DAY)
-    return image, is_new
-
-
-def _coco_pieces(studio: Studio, project_id: int) -> Iterator[str]:
-    with studio.database.reading() as session:
-        yield from export.coco_json(session, project_id)
-
-
-def _write_sa1b(studio: Studio, project_id: int) -> Path:
-    """Write the archive to a temporary file, as it may be larger than memory."""
-    with (
-        tempfile.NamedTemporaryFile(suffix=".zip", delete=False) as stream,
-        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
-        studio.database.reading() as session,
-    ):
-        for name, content in export.sa1b_files(session, project_id):
-            archive.writestr(name, json.dumps(content))
-    return Path(stream.name)
-
-
 def _project_view(project: Project, progress: projects.Progress) -> ProjectView:
     return ProjectView(
         id=project.id,
         name=project.name,
         guideline=project.guideline,
+        annotators_per_image=project.annotators_per_image,
         created_at=project.created_at,
         progress=ProgressView.model_validate(progress),
     )

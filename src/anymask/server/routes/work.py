@@ -169,7 +169,8 @@ def log_events(
 def submit_image(image_id: RowId, user: Annotator, studio: StudioOf) -> ImageView:
     """Hand an image that one holds to review; again changes nothing."""
     with studio.database.writing() as session:
-        return ImageView.model_validate(queue.submit(session, image_id, user))
+        submitted = queue.submit(session, image_id, user, studio.database.now())
+        return ImageView.model_validate(submitted)
 
 
 @router.post("/images/{image_id}/review")

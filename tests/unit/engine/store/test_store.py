@@ -1,5 +1,6 @@
 """The same behaviour on SQLite and PostgreSQL: migrations, leases, saves, accounts."""
 
+import dataclasses
 import threading
 import uuid
 from collections.abc import Iterator
@@ -17,9 +18,12 @@ from anymask.core.errors import (
     NotFoundError,
 )
 from anymask.core.rle import Rle
-from anymask.engine.store import accounts, annotations, idempotency, projects, queue
+from anymask.engine.store import accounts, annotations, attempts, idempotency, projects, queue
 from anymask.engine.store.annotations import MaskDraft, VersionConflictError
 from anymask.engine.store.database import Database, migrate
+from anymask.engine.store.events import Action, log_actions
+from anymask.engine.store.members import check_image_visible
+from anymask.engine.store.statistics import project_statistics
 from anymask.engine.store.tables import Decision, ImageState, Role, Row, User
 from databases import find_postgres, running_postgres
 
@@ -90,7 +94,15 @@ def test_an_older_schema_is_brought_up_to_date_with_its_rows(url: str) -> None:
             "('u', 1, 1, 1, 0, '013000', 3, NULL, NULL, '{}', '0', 5, 5)",
         ):
             connection.execute(text(statement))
-    assert "reviews" not in inspect(engine).get_table_names()
+        migrate(connection, "0002")
+        for second, kind, about in ((5, "open", "NULL"), (9, "click", "'u'"), (99, "save", "'u'")):
+            connection.execute(
+                text(
+                    "INSERT INTO events (image_id, user_id, annotation_id, kind, data, happened_at)"
+                    f" VALUES (1, 1, {about}, '{kind}', '{{}}', {second})"
+                )
+            )
+    assert "memberships" not in inspect(engine).get_table_names()
     engine.dispose()
     database = Database(url)
     with database.reading() as session:
@@ -98,9 +110,22 @@ def test_an_older_schema_is_brought_up_to_date_with_its_rows(url: str) -> None:
     assert (old.counts, old.name) == ("013000", "")
     with database.writing() as session:
         user = session.get_one(User, 1)
-        queue.submit(session, 1, user)
+        queue.submit(session, 1, user, 9.0)
         image = queue.review(session, 1, user, Decision.ACCEPT, "", 9.0)
+        figures = project_statistics(session, 1)
+        check_image_visible(session, 1, user)  # who could work before can go on
     assert image.state is ImageState.ACCEPTED
+    assert figures.overall is not None
+    assert (figures.overall.mean_seconds, figures.overall.mean_clicks) == (4, 1)
+    with database.writing() as session:
+        if "sqlite" not in url:  # it does not count ids that were given
+            session.execute(text("ALTER SEQUENCE images_id_seq RESTART WITH 2"))
+        projects.change_project(session, 1, annotators_per_image=2)  # needs the new constraint
+    if "sqlite" in url:  # the table was made anew, with the others pointing to it
+        with database.reading() as session:
+            assert session.execute(text("PRAGMA foreign_key_check")).all() == []
+        with pytest.raises(ConflictError), database.writing() as session:
+            session.execute(text("DELETE FROM images WHERE id = 1"))
     database.close()
 
 
@@ -158,8 +183,8 @@ def test_submitted_images_are_the_reviewers(database: Database, people: list[Use
     with database.writing() as session:
         image = queue.lease_next(session, 1, ada, 0.0, 60.0)
         assert image is not None
-        assert queue.submit(session, image.id, ada).state is ImageState.SUBMITTED
-        assert queue.submit(session, image.id, ada).lease_user_id is None  # said again
+        assert queue.submit(session, image.id, ada, 0.0).state is ImageState.SUBMITTED
+        assert queue.submit(session, image.id, ada, 0.0).lease_user_id is None  # said again
         with pytest.raises(AccessError):
             queue.lease_image(session, image.id, ada, 0.0, 60.0)
         queue.lease_image(session, image.id, bob, 0.0, 60.0)
@@ -191,6 +216,40 @@ def test_saves_count_versions_and_see_conflicts(database: Database, people: list
         with pytest.raises(ConflictError):
             annotations.save(session, "b", 1, 0, mask(), amy, 4.0)
         assert annotations.list_annotations(session, 1) == []
+
+
+def test_statistics_tell_groups_and_quartiles(database: Database, people: list[User]) -> None:
+    ada, amy, _ = people
+    made = (
+        ("a", ada, "small", 4),
+        ("b", ada, "small", 6),
+        ("c", ada, None, 20),
+        ("d", amy, "x", 9),
+    )
+    with database.writing() as session:
+        for image, (name, user, model_id, seconds) in enumerate(made, 1):
+            queue.lease_image(session, image, user, 0.0, 60.0)
+            draft = dataclasses.replace(mask(), model_id=model_id)
+            annotations.save(session, name, image, 0, draft, user, 0.0)
+            kind = "click" if model_id else "stroke"
+            log_actions(session, image, user, [Action(kind="open")], 86400.0 * image)
+            action = Action(kind=kind, annotation_id=name)
+            log_actions(session, image, user, [action], 86400.0 * image + seconds)
+        queue.submit(session, 1, ada, 0.0)
+        annotations.remove(session, "d", 4, 1, amy, 0.0)
+    with database.reading() as session:
+        figures = project_statistics(session, 1)
+    assert figures.overall is not None
+    assert figures.overall.quartiles == (5, 6, 13)
+    assert figures.overall.mean_seconds == 10
+    assert figures.overall.brushed_share == pytest.approx(1 / 3)
+    assert {key: of.masks for key, of in figures.by_model.items()} == {"": 1, "small": 2}
+    assert {key: of.quartiles for key, of in figures.by_user.items()} == {ada.id: (5, 6, 13)}
+    assert list(figures.by_day) == [1, 2, 3]
+    days = [(of.day, of.model_id, of.mean_clicks) for of in figures.by_day_and_model]
+    assert days == [(1, "small", 1), (2, "small", 1), (3, "", 0)]
+    assert figures.masks_per_image == 1
+    assert figures.agreement.pairs == 0
 
 
 def test_masks_must_fit_their_image(database: Database, people: list[User]) -> None:
@@ -246,6 +305,21 @@ def test_an_invitation_serves_once_and_in_time(database: Database, people: list[
         for secret in ("good", "old", "none"):
             with pytest.raises(NotFoundError):
                 accounts.accept_invitation(session, secret, "max", "!", 1000.0)
+
+
+def test_attempts_are_counted_by_key_and_forgotten_in_time(database: Database) -> None:
+    def take(at: float, *keys: str) -> float:
+        with database.writing() as session:
+            return attempts.take_attempt(session, keys, 2, at)
+
+    assert take(0.0, "ada", "here") == 0
+    assert take(100.0, "ada") == 0
+    assert take(100.0, "here", "ada") == 200
+    assert take(100.0, "here") == 0  # the one before was refused, and did not count
+    with database.writing() as session:
+        attempts.forgive(session, ["ada"])
+    assert take(110.0, "ada") == 0
+    assert take(301.0, "ada") == 0
 
 
 def test_wrong_urls_are_told_without_their_password(tmp_path: Path) -> None:
