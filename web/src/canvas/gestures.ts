@@ -1,13 +1,18 @@
 /** Mouse, pen and fingers on the canvas as a few gestures; points are CSS pixels of the canvas. */
 import type { Point } from "../core/brush";
 
-export type Tool = "segment" | "brush" | "eraser" | "select" | "pan";
+export type Tool = "segment" | "polygon" | "brush" | "eraser" | "select" | "pan";
 
 export interface Gestures {
   onClick(at: Point, isRemove: boolean): void;
   /** A box from corner to corner; `isDone` when the button goes up. */
   onBox(from: Point, to: Point, isDone: boolean): void;
   onStroke(phase: "start" | "move" | "end", at: Point, isErase: boolean): void;
+  /** A corner of a polygon. */
+  onPoint(at: Point, isRemove: boolean): void;
+  /** A polygon's line drawn freely: its first point, each further one, the end of the line. */
+  onLasso(phase: "start" | "move" | "end", at: Point, isRemove: boolean): void;
+  onDoubleClick(): void;
   onSelect(at: Point): void;
   /** The pointer without a button; null when it leaves. */
   onHover(at: Point | null): void;
@@ -17,7 +22,7 @@ export interface Gestures {
   onCancel(): void;
 }
 
-type Action = "click" | "box" | "stroke" | "select" | "pan" | "pinch" | "none";
+type Action = "click" | "box" | "stroke" | "point" | "lasso" | "select" | "pan" | "pinch" | "none";
 
 const DRAG_PX = 5; // a hand trembles less
 const MIDDLE = 1;
@@ -33,6 +38,7 @@ export function bindGestures(
 ): () => void {
   const pointers = new Map<number, Point>();
   let [action, from, isSecond]: [Action, Point, boolean] = ["none", { x: 0, y: 0 }, false];
+  let pen: number | null = null; // down: the hand that rests beside it is no finger
 
   const place = (event: MouseEvent): Point => {
     const { left, top } = canvas.getBoundingClientRect();
@@ -40,11 +46,16 @@ export function bindGestures(
   };
 
   const down = (event: PointerEvent) => {
+    if (pen !== null) return;
+    if (event.pointerType === "pen") {
+      pen = event.pointerId;
+      forgetOthers();
+    }
     canvas.setPointerCapture(event.pointerId);
     const at = place(event);
     pointers.set(event.pointerId, at);
     if (pointers.size > 1) {
-      if (action === "stroke" || action === "box") gestures.onCancel();
+      if (isBegun()) gestures.onCancel();
       action = "pinch";
       return;
     }
@@ -55,9 +66,18 @@ export function bindGestures(
     if (action === "stroke") gestures.onStroke("start", at, isSecond || tool() === "eraser");
   };
 
+  /** The hand came down before its pen: what it began does not count. */
+  const forgetOthers = () => {
+    if (isBegun()) gestures.onCancel();
+    pointers.clear();
+  };
+
+  const isBegun = () => action === "stroke" || action === "box" || action === "lasso";
+
   const started = (event: PointerEvent): Action => {
     if (event.button === MIDDLE || isPanHeld() || tool() === "pan") return "pan";
     if (tool() === "brush" || tool() === "eraser") return "stroke";
+    if (tool() === "polygon") return "point";
     return tool() === "select" ? "select" : "click";
   };
 
@@ -65,17 +85,22 @@ export function bindGestures(
     const at = place(event);
     const last = pointers.get(event.pointerId);
     if (!last) {
-      if (event.pointerType !== "touch") gestures.onHover(at);
+      if (event.pointerType !== "touch" && pen === null) gestures.onHover(at);
       return;
     }
     if (action === "pinch") pinch(event.pointerId, last, at);
     if (action === "pan") gestures.onPan(at.x - last.x, at.y - last.y);
-    if (action === "click" && !isSecond && Math.hypot(at.x - from.x, at.y - from.y) > DRAG_PX)
-      action = "box";
+    const isDragged = Math.hypot(at.x - from.x, at.y - from.y) > DRAG_PX;
+    if (action === "click" && !isSecond && isDragged) action = "box";
+    if (action === "point" && isDragged) {
+      action = "lasso";
+      gestures.onLasso("start", from, isSecond);
+    }
     if (action === "box") gestures.onBox(from, at, false);
-    if (action === "stroke")
-      for (const each of event.getCoalescedEvents?.() ?? [event])
-        gestures.onStroke("move", place(each), isSecond);
+    if (action === "stroke" || action === "lasso")
+      for (const each of allOf(event))
+        if (action === "stroke") gestures.onStroke("move", place(each), isSecond);
+        else gestures.onLasso("move", place(each), isSecond);
     pointers.set(event.pointerId, at);
   };
 
@@ -93,8 +118,11 @@ export function bindGestures(
   };
 
   const up = (event: PointerEvent) => {
+    if (pen === event.pointerId) pen = null;
     if (!pointers.delete(event.pointerId)) return;
     const at = place(event);
+    if (action === "point") gestures.onPoint(at, isSecond);
+    if (action === "lasso") gestures.onLasso("end", at, isSecond);
     if (action === "click") gestures.onClick(at, isSecond);
     if (action === "box") gestures.onBox(from, at, true);
     if (action === "stroke") gestures.onStroke("end", at, isSecond);
@@ -103,7 +131,8 @@ export function bindGestures(
   };
 
   const cancel = (event: PointerEvent) => {
-    pointers.delete(event.pointerId);
+    if (pen === event.pointerId) pen = null;
+    if (!pointers.delete(event.pointerId)) return;
     if (action !== "none") gestures.onCancel();
     if (!pointers.size) action = "none";
   };
@@ -116,6 +145,7 @@ export function bindGestures(
   };
 
   const leave = () => gestures.onHover(null);
+  const doubleClick = () => gestures.onDoubleClick();
   const noMenu = (event: Event) => event.preventDefault();
 
   const bound: [string, (event: never) => void][] = [
@@ -124,6 +154,7 @@ export function bindGestures(
     ["pointerup", up],
     ["pointercancel", cancel],
     ["pointerleave", leave],
+    ["dblclick", doubleClick],
     ["wheel", wheel],
     ["contextmenu", noMenu],
   ];
@@ -133,4 +164,10 @@ export function bindGestures(
     for (const [name, listener] of bound)
       canvas.removeEventListener(name, listener as EventListener);
   };
+}
+
+/** The places between two frames, too, where the browser tells them. */
+function allOf(event: PointerEvent): PointerEvent[] {
+  const coalesced = event.getCoalescedEvents?.() ?? [];
+  return coalesced.length ? coalesced : [event];
 }

@@ -1,105 +1,80 @@
-/** Draws a scene: the picture, the masks over it, and what the hand is doing. */
+/** Draws a scene: the picture with its masks, and what the hand is doing. */
 import type { Point } from "../core/brush";
-import { type Layer, inDrawingOrder } from "../core/overlay";
+import type { Layer } from "../core/overlay";
 import { outline } from "../core/outline";
-import type { Click } from "../core/prompts";
+import type { Polygon } from "../core/polygon";
+import type { Click, PromptBox } from "../core/prompts";
 import type { Rle } from "../core/rle";
-import { type Size, type Viewport, toImage, toScreen } from "../core/viewport";
-import { MaskCanvas } from "./mask_canvas";
+import { type Viewport, toScreen } from "../core/viewport";
 import type { Picture } from "./picture";
+import { type Look, PictureTiles } from "./picture_tiles";
 
 /** All that a frame shows, apart from the picture. */
 export interface Scene {
   readonly masks: readonly Layer[];
-  /** The mask in hand. */
-  readonly draft: Layer | null;
-  /** What a click here would give. */
-  readonly preview: Layer | null;
-  readonly selected: Layer | null;
+  /** What changes often, over the others: the draft, previews, suggestions. */
+  readonly inHand: readonly Layer[];
+  /** Masks with a line around them. */
+  readonly outlined: readonly Layer[];
   readonly clicks: readonly Click[];
-  /** xyxy in pixels of the image. */
-  readonly box: readonly [number, number, number, number] | null;
-  /** 0 to 1, of all masks. */
-  readonly opacity: number;
+  readonly box: PromptBox | null;
+  readonly look: Look;
   /** Of the brush, in pixels of the image; null with other tools. */
   readonly brushRadius: number | null;
 }
 
-/** What follows the pointer, in image coordinates. */
-export interface Cursor {
+/** What the hand is doing, in image coordinates. */
+export interface Hand {
   readonly at: Point | null;
   /** Moved by keys: shown as a cross. */
   readonly isKeyboard: boolean;
+  /** A box that is being dragged. */
+  readonly box: PromptBox | null;
+  /** A polygon that is not closed yet. */
+  readonly polygon: Polygon | null;
 }
 
 const ADD = "#22c55e";
 const REMOVE = "#ef4444";
 
+const NEAREST_FROM = 3; // device pixels in a pixel of the picture: from there pixels are to be seen
+
 export class Renderer {
-  /** The mask in hand and the preview: they change often, alone. */
-  readonly inHand: MaskCanvas;
-  private readonly masks: MaskCanvas;
+  readonly tiles: PictureTiles;
   private readonly context: CanvasRenderingContext2D;
   private readonly paths = new WeakMap<Rle, Path2D>();
 
-  constructor(
-    canvas: HTMLCanvasElement,
-    private readonly picture: Picture,
-  ) {
+  constructor(canvas: HTMLCanvasElement, picture: Picture) {
     this.context = canvas.getContext("2d")!;
-    this.masks = new MaskCanvas(picture.size);
-    this.inHand = new MaskCanvas(picture.size);
+    this.tiles = new PictureTiles(picture);
   }
 
-  /** Bring the mask canvases up to date; cheap when no mask changed. */
-  update(scene: Scene): void {
-    this.masks.show(inDrawingOrder(scene.masks));
-    this.inHand.show([scene.preview, scene.draft].filter((layer) => layer !== null));
+  /** Bring the tiles up to date; cheap when no mask changed. */
+  update({ masks, inHand, look }: Scene): void {
+    this.tiles.show(masks, inHand, look);
   }
 
-  /** @param screen size of the canvas in CSS pixels; `ratio` device pixels lie in each. */
-  draw(scene: Scene, view: Viewport, cursor: Cursor, screen: Size, ratio: number): void {
-    const { context, picture } = this;
+  /**
+   * Draw a frame; false when it is coarser than it should be in places, and wants another.
+   *
+   * @param ratio device pixels in a CSS pixel, in which the view counts.
+   */
+  draw(scene: Scene, view: Viewport, hand: Hand, ratio: number): boolean {
+    const { context } = this;
+    const dense = { scale: view.scale * ratio, x: view.x * ratio, y: view.y * ratio };
+    const { width, height } = context.canvas;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height); // around the picture the page shows
+    context.imageSmoothingEnabled = dense.scale < NEAREST_FROM;
+    const isDone = this.tiles.draw(context, dense, { width, height });
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, screen.width, screen.height); // around the picture the page shows
-    context.imageSmoothingEnabled = view.scale * ratio < 3; // beyond, pixels are to be seen
-    this.drawPart(picture.level(view.scale * ratio), view, screen);
-    context.globalAlpha = scene.opacity;
-    this.drawPart(this.masks.canvas, view, screen);
-    context.globalAlpha = Math.min(1, scene.opacity + 0.15);
-    this.drawPart(this.inHand.canvas, view, screen);
-    context.globalAlpha = 1;
-    if (scene.selected) this.drawOutline(scene.selected, view, 1.5);
-    if (scene.draft) this.drawOutline(scene.draft, view, 2);
-    if (scene.box) this.drawBox(scene.box, view);
+    for (const layer of scene.outlined) this.drawOutline(layer, view, 2);
+    const box = hand.box ?? scene.box;
+    if (box) this.drawBox(box, view);
+    if (hand.polygon) this.drawPolygon(hand.polygon, hand.at, view);
     for (const click of scene.clicks) this.drawClick(click, view);
-    if (cursor.at) this.drawCursor(cursor.at, cursor.isKeyboard, scene.brushRadius, view);
-  }
-
-  /** The part of a picture of any resolution that the screen shows. */
-  private drawPart(source: ImageBitmap | OffscreenCanvas, view: Viewport, screen: Size): void {
-    const { width, height } = this.picture.size;
-    const [from, to] = [
-      toImage(view, { x: 0, y: 0 }),
-      toImage(view, { x: screen.width, y: screen.height }),
-    ];
-    const [x0, y0] = [Math.max(0, Math.floor(from.x)), Math.max(0, Math.floor(from.y))];
-    const [x1, y1] = [Math.min(width, Math.ceil(to.x)), Math.min(height, Math.ceil(to.y))];
-    if (x1 <= x0 || y1 <= y0) return;
-    const [sx, sy] = [source.width / width, source.height / height];
-    const at = toScreen(view, { x: x0, y: y0 });
-    const [w, h] = [x1 - x0, y1 - y0];
-    this.context.drawImage(
-      source,
-      x0 * sx,
-      y0 * sy,
-      w * sx,
-      h * sy,
-      at.x,
-      at.y,
-      w * view.scale,
-      h * view.scale,
-    );
+    if (hand.at) this.drawCursor(hand.at, hand.isKeyboard, scene.brushRadius, view);
+    return isDone;
   }
 
   private drawOutline({ mask, colour }: Layer, view: Viewport, width: number): void {
@@ -121,10 +96,7 @@ export class Renderer {
     context.restore();
   }
 
-  private drawBox(
-    [x0, y0, x1, y1]: readonly [number, number, number, number],
-    view: Viewport,
-  ): void {
+  private drawBox([x0, y0, x1, y1]: PromptBox, view: Viewport): void {
     const { context } = this;
     const [from, to] = [toScreen(view, { x: x0, y: y0 }), toScreen(view, { x: x1, y: y1 })];
     for (const [style, dash] of [
@@ -137,6 +109,31 @@ export class Renderer {
       context.strokeRect(from.x, from.y, to.x - from.x, to.y - from.y);
     }
     context.setLineDash([]);
+  }
+
+  /** The points so far, with a line on to the pointer; the first one closes it. */
+  private drawPolygon({ points, erase }: Polygon, at: Point | null, view: Viewport): void {
+    const { context } = this;
+    const path = new Path2D();
+    for (const point of at ? [...points, at] : points) {
+      const { x, y } = toScreen(view, point);
+      path.lineTo(x, y);
+    }
+    for (const [style, width] of [
+      ["#ffffff", 4],
+      [erase ? REMOVE : ADD, 2],
+    ] as const) {
+      context.strokeStyle = style;
+      context.lineWidth = width;
+      context.lineJoin = "round";
+      context.stroke(path);
+    }
+    const first = toScreen(view, points[0]!);
+    context.beginPath();
+    context.arc(first.x, first.y, 5, 0, 2 * Math.PI);
+    context.fillStyle = "#ffffff";
+    context.fill();
+    context.stroke();
   }
 
   private drawClick({ x, y, label }: Click, view: Viewport): void {

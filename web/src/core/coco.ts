@@ -8,7 +8,7 @@ const UNNAMED = "object";
 export function toCoco(
   annotations: readonly Annotation[],
   image: { fileName: string; width: number; height: number },
-  modelId: string,
+  modelId: string | null,
 ) {
   const names = [...new Set(annotations.map(({ name }) => name || UNNAMED))].sort();
   return {

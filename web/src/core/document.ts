@@ -1,6 +1,8 @@
 /** The work on one picture, as values: objects, the one being drawn, and every change to them. */
 import { type Stroke, applyStroke } from "./brush";
 import type { ImageFrame } from "./frames";
+import { type SetOperation, combine, isSameMask } from "./mask_sets";
+import { type Polygon, applyPolygon } from "./polygon";
 import {
   type Answer,
   type Click,
@@ -9,6 +11,7 @@ import {
   logitsOf,
   maskToLogits,
 } from "./prompts";
+import { withoutSmallRegions } from "./regions";
 import { type Rle, bitmapToRle, emptyRle, rleArea } from "./rle";
 import { upscaleMask } from "./upscale";
 
@@ -64,6 +67,15 @@ export type Action =
   | { type: "answered"; question: number; answer: Answer }
   | { type: "choose"; choice: number }
   | { type: "stroke"; stroke: Stroke; id: string }
+  | { type: "polygon"; polygon: Polygon; id: string }
+  /** With one other object, which is gone afterwards where the two are united. */
+  | { type: "combine"; operation: SetOperation; id: string; other: string }
+  /** What this object and the others share stays with it, or with them. */
+  | { type: "separate"; id: string; keeper: "this" | "others" }
+  /** Sizes in pixels: smaller holes are filled, smaller specks removed. */
+  | { type: "clean"; id: string; minHole: number; minSpeck: number }
+  /** Masks from elsewhere: those of known ids are replaced, unless locked. */
+  | { type: "put"; annotations: readonly Annotation[] }
   | { type: "accept" }
   | { type: "discard" }
   | { type: "edit"; id: string }
@@ -93,6 +105,21 @@ export function newDocument(
 ): Document {
   const sheet = { annotations, draft: null, selected: null, numBegun };
   return { frame, maskThreshold, sheet, past: [], future: [] };
+}
+
+/** An object that nobody has named or asked the model about; `number` gives its colour. */
+export function newAnnotation(id: string, mask: Rle, number: number): Annotation {
+  return {
+    id,
+    name: "",
+    colour: COLOURS[number % COLOURS.length]!,
+    isHidden: false,
+    isLocked: false,
+    mask,
+    clicks: [],
+    box: null,
+    predictedIou: null,
+  };
 }
 
 /** The document after an action; the same one where there is nothing to do. */
@@ -154,12 +181,51 @@ function change(document: Document, action: Change): Sheet {
     case "choose":
       if (!draft?.answer || draft.choice === action.choice) return sheet;
       return withDraft(sheet, chosen(document, draft, draft.answer, action.choice));
-    case "stroke": {
-      if (!draft && action.stroke.erase && !editable(sheet, sheet.selected)) return sheet;
-      const painted = begun(document, action.id, sheet.selected);
-      const mask = applyStroke(painted.draft!.mask, action.stroke);
-      const edited = { mask, question: null, answer: null, maskInput: null, predictedIou: null };
-      return withDraft(painted, { ...painted.draft!, ...edited });
+    case "stroke":
+      return drawn(document, action.id, action.stroke.erase, (mask) =>
+        applyStroke(mask, action.stroke),
+      );
+    case "polygon":
+      return drawn(document, action.id, action.polygon.erase, (mask) =>
+        applyPolygon(mask, action.polygon),
+      );
+    case "combine": {
+      const other = sheet.annotations.find(({ id }) => id === action.other);
+      if (!other || action.other === action.id) return sheet;
+      const isTaken = action.operation === "unite";
+      if (isTaken && other.isLocked) return sheet;
+      const joined = withPixels(sheet, action.id, (mask) =>
+        combine(mask, other.mask, action.operation),
+      );
+      // An object inside the other one unites with it, too, though no pixel of its own is new.
+      const canTake = isTaken && (draft?.id === action.id || editable(sheet, action.id));
+      if (!canTake) return joined;
+      return { ...joined, annotations: joined.annotations.filter((a) => a !== other) };
+    }
+    case "separate": {
+      const others = othersOf(sheet, action.id);
+      if (action.keeper === "others")
+        return withPixels(sheet, action.id, (mask) =>
+          others.reduce((left, other) => combine(left, other.mask, "subtract"), mask),
+        );
+      const mask = maskOf(sheet, action.id);
+      if (!mask) return sheet;
+      return others.reduce(
+        (cut, { id }) => withPixels(cut, id, (own) => combine(own, mask, "subtract")),
+        sheet,
+      );
+    }
+    case "clean":
+      return withPixels(sheet, action.id, (mask) =>
+        withoutSmallRegions(mask, action.minHole, action.minSpeck),
+      );
+    case "put": {
+      const put = new Map(action.annotations.map((annotation) => [annotation.id, annotation]));
+      const old = sheet.annotations.map((a) => (a.isLocked ? a : (put.get(a.id) ?? a)));
+      for (const { id } of sheet.annotations) put.delete(id);
+      if (!put.size && old.every((a, i) => a === sheet.annotations[i])) return sheet;
+      const annotations = [...old, ...put.values()];
+      return { ...sheet, annotations, numBegun: sheet.numBegun + put.size };
     }
     case "accept":
       return accepted(sheet);
@@ -189,18 +255,47 @@ function begun({ frame, sheet }: Document, id: string, edit: string | null = nul
   if (sheet.draft) return sheet;
   const target = editable(sheet, edit);
   if (target) return withDraft(sheet, draftOf(target));
-  const draft = draftOf({
-    id,
-    name: "",
-    colour: COLOURS[sheet.numBegun % COLOURS.length]!,
-    isHidden: false,
-    isLocked: false,
-    mask: emptyRle(frame.originalSize),
-    clicks: [],
-    box: null,
-    predictedIou: null,
-  });
+  const draft = draftOf(newAnnotation(id, emptyRle(frame.originalSize), sheet.numBegun));
   return { ...withDraft(sheet, draft), selected: null, numBegun: sheet.numBegun + 1 };
+}
+
+/** A draft changed by hand; erasing alone begins none. */
+function drawn(
+  document: Document,
+  id: string,
+  isErased: boolean,
+  change: (mask: Rle) => Rle,
+): Sheet {
+  const { sheet } = document;
+  if (!sheet.draft && isErased && !editable(sheet, sheet.selected)) return sheet;
+  const painted = begun(document, id, sheet.selected);
+  return withDraft(painted, byHand(painted.draft!, change(painted.draft!.mask)));
+}
+
+/** No longer what the model has answered. */
+function byHand(draft: Draft, mask: Rle): Draft {
+  return { ...draft, mask, question: null, answer: null, maskInput: null, predictedIou: null };
+}
+
+/** An object with other pixels; nothing changes where none would be left, or it is locked. */
+function withPixels(sheet: Sheet, id: string, change: (mask: Rle) => Rle): Sheet {
+  const before = maskOf(sheet, id);
+  if (!before) return sheet;
+  const mask = change(before);
+  if (!rleArea(mask) || isSameMask(mask, before)) return sheet;
+  if (sheet.draft?.id === id) return withDraft(sheet, byHand(sheet.draft, mask));
+  if (!editable(sheet, id)) return sheet;
+  return changed(sheet, (a) => a.id === id, { mask, predictedIou: null });
+}
+
+/** The pixels of an object as they are now, the one in hand included. */
+function maskOf({ draft, annotations }: Sheet, id: string): Rle | null {
+  return (draft?.id === id ? draft : annotations.find((a) => a.id === id))?.mask ?? null;
+}
+
+/** The objects that one may be combined with: all others that are shown. */
+export function othersOf({ draft, annotations }: Sheet, id: string): Annotation[] {
+  return annotations.filter((a) => a.id !== id && a.id !== draft?.id && !a.isHidden);
 }
 
 function draftOf(annotation: Annotation): Draft {

@@ -6,10 +6,9 @@ import { rowRuns, runsOfRow, runsWithout } from "./row_runs";
 export function outline(mask: Rle): number[] {
   const runs = rowRuns(mask);
   const lines: number[] = [];
-  const numRows = runs.offsets.length - 1;
   // Vertical lines go on as long as the next row has the same edge.
   let open = new Map<number, number>(); // x to the line's first y
-  for (let y = runs.y0; y <= runs.y0 + numRows; y++) {
+  for (let y = runs.box.y0; y <= runs.box.y1; y++) {
     const [above, own] = [runsOfRow(runs, y - 1), runsOfRow(runs, y)];
     const edges = [...runsWithout(own, above), ...runsWithout(above, own)];
     for (let i = 0; i < edges.length; i += 2) lines.push(edges[i]!, y, edges[i + 1]!, y);

@@ -31,6 +31,14 @@ export interface Answer {
   readonly best: number;
 }
 
+/** Who answers prompts about the open picture: the model in the page's worker, or a server. */
+export interface Assistant {
+  /** Every question is answered, in order. */
+  ask(prompt: Prompt, onAnswer: (answer: Answer) => void): void;
+  /** Answered when nothing else is to do; a later preview or question takes the place of this one. */
+  askPreview(prompt: Prompt, onAnswer: (answer: Answer) => void): void;
+}
+
 const SURE_LOGIT = 10; // as `inference/mask_input.py`
 const NUM_CANDIDATES = 3;
 

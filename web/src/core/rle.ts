@@ -86,10 +86,15 @@ export function rleBox(mask: Rle): Box {
   return x1 === 0 ? emptyBox : { x0, y0, x1, y1 };
 }
 
+const areas = new WeakMap<Rle, number>(); // lists of hundreds of masks ask again and again
+
 /** The number of foreground pixels. */
 export function rleArea(mask: Rle): number {
-  let area = 0;
+  let area = areas.get(mask);
+  if (area !== undefined) return area;
+  area = 0;
   for (let run = 1; run < mask.counts.length; run += 2) area += mask.counts[run]!;
+  areas.set(mask, area);
   return area;
 }
 
@@ -135,17 +140,26 @@ export function rleFromCoco(coco: { size: readonly [number, number]; counts: str
     counts.push(counts.length > 2 ? number + counts[counts.length - 2]! : number);
     [number, chars] = [0, 0];
   }
-  const [height, width] = coco.size;
+  if (chars) throw damagedText();
+  return rleFromCounts(coco.size, counts);
+}
+
+/** A mask from plain run lengths; a RangeError says when they are none of this size. */
+export function rleFromCounts(size: readonly [number, number], counts: readonly number[]): Rle {
   const total = counts.reduce((sum, count) => sum + count, 0);
-  if (chars || counts.some((count) => count < 0) || total !== height * width) throw damagedText();
-  return { size: [height, width], counts: withoutZeroRuns(counts) };
+  if (
+    !counts.every((count) => Number.isInteger(count) && count >= 0) ||
+    total !== size[0] * size[1]
+  )
+    throw damagedText();
+  return { size: [size[0], size[1]], counts: withoutZeroRuns(counts) };
 }
 
 export function rleToCoco(mask: Rle): { size: [number, number]; counts: string } {
   return { size: [...mask.size], counts: countsToText(mask.counts) };
 }
 
-function withoutZeroRuns(counts: number[]): Uint32Array {
+function withoutZeroRuns(counts: readonly number[]): Uint32Array {
   const kept: number[] = [];
   counts.forEach((count, run) => {
     const isJoined = kept.length > 0 && kept.length % 2 !== run % 2;
@@ -156,4 +170,4 @@ function withoutZeroRuns(counts: number[]): Uint32Array {
 }
 
 const damagedText = () =>
-  new RangeError("counts must be a COCO run-length text of this size, got a damaged one.");
+  new RangeError("counts must be COCO run lengths of this size, got damaged ones.");

@@ -1,9 +1,11 @@
 /** Masks as horizontal runs: what drawing wants, and small enough to keep for every mask. */
+import { type Bitmap, type Box, bitmapBox } from "./bitmap";
 import { type Rle, rleBox, rleToBitmap } from "./rle";
 
-/** The foreground row by row; row `y0 + i` has the pairs from `offsets[i]` to `offsets[i + 1]`. */
+/** The foreground row by row; row `box.y0 + i` has the pairs from `offsets[i]` to `offsets[i + 1]`. */
 export interface RowRuns {
-  readonly y0: number;
+  /** Of the foreground. */
+  readonly box: Box;
   readonly offsets: Uint32Array;
   /** x of the first pixel of a run and of the one after its last, in turn. */
   readonly xs: Int32Array;
@@ -14,32 +16,33 @@ const kept = new WeakMap<Rle, RowRuns>();
 /** The rows of a mask; computed once a mask. */
 export function rowRuns(mask: Rle): RowRuns {
   let runs = kept.get(mask);
-  if (!runs) kept.set(mask, (runs = computeRowRuns(mask)));
+  if (!runs) kept.set(mask, (runs = runsOfBitmap(rleToBitmap(mask), rleBox(mask))));
   return runs;
 }
 
 /** The pairs of one row; none where the mask has no such row. */
-export function runsOfRow({ y0, offsets, xs }: RowRuns, y: number): Int32Array {
-  const row = y - y0;
+export function runsOfRow({ box, offsets, xs }: RowRuns, y: number): Int32Array {
+  const row = y - box.y0;
   if (row < 0 || row >= offsets.length - 1) return xs.subarray(0, 0);
   return xs.subarray(offsets[row]!, offsets[row + 1]!);
 }
 
-function computeRowRuns(mask: Rle): RowRuns {
-  const { x0, y0, width, height, data } = rleToBitmap(mask, rleBox(mask));
-  const offsets = new Uint32Array(height + 1);
+/** The rows of a bitmap inside a box, by default all of them. */
+export function runsOfBitmap(pixels: Bitmap, box: Box = bitmapBox(pixels)): RowRuns {
+  const { x0, y0, width, data } = pixels;
+  const offsets = new Uint32Array(box.y1 - box.y0 + 1);
   const xs: number[] = [];
-  for (let row = 0; row < height; row++) {
-    const line = data.subarray(row * width, (row + 1) * width);
+  for (let y = box.y0; y < box.y1; y++) {
+    const line = data.subarray((y - y0) * width, (y - y0 + 1) * width);
     for (let start = line.indexOf(1); start >= 0;) {
       const gap = line.indexOf(0, start);
       const end = gap < 0 ? width : gap;
       xs.push(x0 + start, x0 + end);
       start = end < width ? line.indexOf(1, end) : -1;
     }
-    offsets[row + 1] = xs.length;
+    offsets[y - box.y0 + 1] = xs.length;
   }
-  return { y0, offsets, xs: Int32Array.from(xs) };
+  return { box, offsets, xs: Int32Array.from(xs) };
 }
 
 /** What two rows' runs share, as runs. */

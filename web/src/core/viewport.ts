@@ -1,4 +1,5 @@
 /** Where the picture lies on the screen; zoom and pan as arithmetic. */
+import type { Box } from "./bitmap";
 import type { Point } from "./brush";
 
 /** screen = image * scale + (x, y), in CSS pixels of the canvas. */
@@ -26,6 +27,17 @@ export function fit(image: Size, screen: Size): Viewport {
     scale,
     x: (screen.width - image.width * scale) / 2,
     y: (screen.height - image.height * scale) / 2,
+  };
+}
+
+/** A part of the picture in the middle, with room around it; single pixels are not enlarged beyond 16 times. */
+export function fitBox(box: Box, screen: Size): Viewport {
+  const [width, height] = [box.x1 - box.x0, box.y1 - box.y0];
+  const scale = Math.min(16, screen.width / (1.5 * width), screen.height / (1.5 * height));
+  return {
+    scale,
+    x: screen.width / 2 - (box.x0 + width / 2) * scale,
+    y: screen.height / 2 - (box.y0 + height / 2) * scale,
   };
 }
 

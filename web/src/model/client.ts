@@ -1,6 +1,6 @@
 /** The page's side of the model: clicks go first, of hover previews only the latest is asked. */
 import type { Answer, Prompt } from "../core/prompts";
-import type { ModelDescription, Reply, Request } from "./protocol";
+import type { Channel, ModelDescription, ModelSource, PreparedImage, Reply } from "./protocol";
 
 export interface ModelEvents {
   /** Bytes of the model that have come, 0 to 1. */
@@ -10,12 +10,6 @@ export interface ModelEvents {
   onEncoded(milliseconds: number): void;
   /** The model cannot work here. */
   onFailed(message: string): void;
-}
-
-/** Where messages go: a Worker, or a stand-in for tests. */
-export interface Channel {
-  postMessage(request: Request, transfer?: Transferable[]): void;
-  addEventListener(type: "message", listener: (event: MessageEvent<Reply>) => void): void;
 }
 
 interface Asked {
@@ -34,19 +28,25 @@ export class ModelClient {
   constructor(
     private readonly channel: Channel,
     private readonly events: ModelEvents,
-    modelUrl: string,
   ) {
     channel.addEventListener("message", ({ data }) => this.receive(data));
-    channel.postMessage({ kind: "load", modelUrl });
+  }
+
+  /** Once, before any picture. */
+  load(source: ModelSource): void {
+    this.channel.postMessage({ kind: "load", source });
   }
 
   /** Encode a picture; prompts asked meanwhile wait for it. */
   open(image: ImageBitmap): void {
-    this.image++;
-    this.isEncoded = false;
-    this.questions = [];
-    this.preview = null;
+    this.begin();
     this.channel.postMessage({ kind: "encode", id: this.image, image }, [image]);
+  }
+
+  /** Fetch what a server has encoded; prompts asked meanwhile wait for it. */
+  openPrepared(prepared: PreparedImage): void {
+    this.begin();
+    this.channel.postMessage({ kind: "fetch", id: this.image, prepared });
   }
 
   /** Ask about the picture; every question is answered, in order. */
@@ -60,6 +60,13 @@ export class ModelClient {
   askPreview(prompt: Prompt, onAnswer: (answer: Answer) => void): void {
     this.preview = { prompt, onAnswer };
     this.next();
+  }
+
+  private begin(): void {
+    this.image++;
+    this.isEncoded = false;
+    this.questions = [];
+    this.preview = null;
   }
 
   private next(): void {

@@ -5,13 +5,15 @@ import wasmUrl from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import { inputSize } from "../core/frames";
 import { type Answer, type Prompt, pointTensors } from "../core/prompts";
 import { resizeRgb } from "../core/resize";
-import type { ModelDescription, Reply, Request } from "./protocol";
+import type { ModelDescription, ModelSource, PreparedImage, Reply, Request } from "./protocol";
+import { readSafetensors } from "./safetensors";
 
 const MAX_THREADS = 4; // a click is too small a piece of work for more
 
 interface Model {
   readonly description: ModelDescription;
-  readonly encoder: ort.InferenceSession;
+  /** Null where a server encodes. */
+  readonly encoder: ort.InferenceSession | null;
   readonly decoder: ort.InferenceSession;
 }
 
@@ -44,10 +46,13 @@ addEventListener("message", ({ data }: MessageEvent<Request>) => {
 async function handle(request: Request) {
   const started = performance.now();
   if (request.kind === "load") {
-    model = await load(request.modelUrl);
+    model = await load(request.source);
     reply({ kind: "loaded", description: model.description, numThreads: ort.env.wasm.numThreads! });
   } else if (request.kind === "encode") {
     embedding = await encode(model!, request.image);
+    reply({ kind: "encoded", id: request.id, milliseconds: performance.now() - started });
+  } else if (request.kind === "fetch") {
+    embedding = await fetchEmbedding(request.prepared);
     reply({ kind: "encoded", id: request.id, milliseconds: performance.now() - started });
   } else {
     const answer = await decode(model!, embedding!, request.prompt);
@@ -55,22 +60,50 @@ async function handle(request: Request) {
   }
 }
 
-async function load(modelUrl: string): Promise<Model> {
+async function load(source: ModelSource): Promise<Model> {
   ort.env.wasm.wasmPaths = { mjs: absolute(glueUrl), wasm: absolute(wasmUrl) };
   // Threads share memory, which browsers allow only to isolated pages.
   ort.env.wasm.numThreads = crossOriginIsolated
     ? Math.min(MAX_THREADS, navigator.hardwareConcurrency)
     : 1;
-  const description = (await (await fetched(`${modelUrl}/model.json`)).json()) as ModelDescription;
-  let received = 0;
+  if (typeof source !== "string") {
+    const { description, decoderUrl } = source;
+    return { description, encoder: null, decoder: await loadGraph(decoderUrl, showProgress) };
+  }
+  const response = await fetched(`${source}/model.json`);
+  const description = (await response.json()) as ModelDescription & { num_bytes: number };
+  let before = 0; // bytes of the graphs that are there
   const graph = async (name: string) => {
-    const bytes = await readBody(await fetched(`${modelUrl}/${name}.onnx`), (count) => {
-      received += count;
-      reply({ kind: "loading", fraction: Math.min(1, received / description.num_bytes) });
+    let count = 0;
+    const session = await loadGraph(`${source}/${name}.onnx`, (received) => {
+      count = received;
+      showProgress(before + received, description.num_bytes);
     });
-    return ort.InferenceSession.create(bytes, { graphOptimizationLevel: "all" });
+    before += count;
+    return session;
   };
   return { description, encoder: await graph("encoder"), decoder: await graph("decoder") };
+}
+
+async function loadGraph(url: string, onBytes: OnBytes): Promise<ort.InferenceSession> {
+  const bytes = await readBody(await fetched(url), onBytes);
+  return ort.InferenceSession.create(bytes, {
+    graphOptimizationLevel: "all",
+    // Threads that spin while they wait take the cores from the page, which is about to paint.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
+  });
+}
+
+function showProgress(received: number, total: number): void {
+  reply({ kind: "loading", fraction: Math.min(1, received / total) });
+}
+
+async function fetchEmbedding(prepared: PreparedImage): Promise<Embedding> {
+  const bytes = await (await fetched(prepared.embeddingUrl)).arrayBuffer();
+  const features: Record<string, ort.Tensor> = {};
+  for (const [name, { shape, data }] of readSafetensors(bytes))
+    features[name] = new ort.Tensor("float32", data, [...shape]);
+  return { originalSize: prepared.originalSize, features };
 }
 
 async function encode({ description, encoder }: Model, image: ImageBitmap): Promise<Embedding> {
@@ -84,7 +117,7 @@ async function encode({ description, encoder }: Model, image: ImageBitmap): Prom
   image.close();
   const scaled = resizeRgb(context.getImageData(0, 0, canvas.width, canvas.height), width, height);
   const images = new ort.Tensor("uint8", scaled.data, [1, height, width, 3]);
-  return { originalSize, features: await encoder.run({ images }) };
+  return { originalSize, features: await encoder!.run({ images }) };
 }
 
 async function decode(
@@ -128,15 +161,20 @@ async function fetched(url: string): Promise<Response> {
   return response;
 }
 
-/** A body with news of how many bytes have come. */
-async function readBody(response: Response, onBytes: (count: number) => void): Promise<Uint8Array> {
+type OnBytes = (received: number, total: number) => void;
+
+/** A body, with news of how many of its bytes have come. */
+async function readBody(response: Response, onBytes: OnBytes): Promise<Uint8Array> {
+  const total = Number(response.headers.get("Content-Length")) || Infinity;
   const parts: Uint8Array[] = [];
+  let received = 0;
   const reader = response.body!.getReader();
   for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
     parts.push(value!);
-    onBytes(value!.length);
+    received += value!.length;
+    onBytes(received, total);
   }
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  const whole = new Uint8Array(received);
   parts.reduce((offset, part) => (whole.set(part, offset), offset + part.length), 0);
   return whole;
 }

@@ -13,7 +13,7 @@ export interface Source {
 export function downloadCoco(
   annotations: readonly Annotation[],
   source: Source,
-  modelId: string,
+  modelId: string | null,
 ): void {
   const text = JSON.stringify(toCoco(annotations, source, modelId), null, 1);
   save(new Blob([text], { type: "application/json" }), `${stem(source)}_coco.json`);

@@ -1,9 +1,10 @@
 /** Pictures and the work on them, kept in the browser's own database after every change. */
 import type { Annotation, Draft, Sheet } from "../core/document";
 import { type Rle, rleFromCoco, rleToCoco } from "../core/rle";
+import type { Known } from "./outbox";
 
 const DATABASE = "anymask-studio";
-const VERSION = 1;
+const VERSION = 2;
 
 /** A picture that was opened here, and its file. */
 export interface KeptPicture {
@@ -23,11 +24,26 @@ export interface KeptWork {
   readonly numBegun: number;
 }
 
+/** The work on a server's image, and what of it the server is known to have. */
+export interface KeptServerWork {
+  /** Of one person on one image with this content. */
+  readonly key: string;
+  readonly work: KeptWork;
+  readonly known: readonly (readonly [string, Known])[];
+}
+
 type KeptAnnotation = Omit<Annotation, "mask"> & {
   readonly mask: { size: [number, number]; counts: string };
 };
 
 const texts = new WeakMap<Rle, { size: [number, number]; counts: string }>();
+
+/** A mask as COCO has it; made once for each mask. */
+export function cocoOf(mask: Rle): { size: [number, number]; counts: string } {
+  let text = texts.get(mask);
+  if (!text) texts.set(mask, (text = rleToCoco(mask)));
+  return text;
+}
 
 /** A sheet as it is stored. */
 export function toKept(hash: string, { annotations, draft, numBegun }: Sheet): KeptWork {
@@ -44,9 +60,7 @@ export function fromKept({ annotations, draft, numBegun }: KeptWork): Sheet {
 
 function kept(annotation: Annotation): KeptAnnotation {
   const { id, name, colour, isHidden, isLocked, mask, clicks, box, predictedIou } = annotation;
-  let text = texts.get(mask);
-  if (!text) texts.set(mask, (text = rleToCoco(mask)));
-  return { id, name, colour, isHidden, isLocked, mask: text, clicks, box, predictedIou };
+  return { id, name, colour, isHidden, isLocked, mask: cocoOf(mask), clicks, box, predictedIou };
 }
 
 /** The browser's database; every method is a transaction of its own. */
@@ -55,15 +69,20 @@ export class Journal {
 
   static async open(): Promise<Journal> {
     const request = indexedDB.open(DATABASE, VERSION);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore("pictures", { keyPath: "hash" });
-      request.result.createObjectStore("work", { keyPath: "hash" });
+    request.onupgradeneeded = ({ oldVersion }) => {
+      if (oldVersion < 1) {
+        request.result.createObjectStore("pictures", { keyPath: "hash" });
+        request.result.createObjectStore("work", { keyPath: "hash" });
+      }
+      request.result.createObjectStore("server_work", { keyPath: "key" });
     };
-    return new Journal(await finished(request));
+    const database = await finished(request);
+    database.onversionchange = () => database.close(); // a newer page in another tab waits for it
+    return new Journal(database);
   }
 
   async keepPicture(picture: KeptPicture): Promise<void> {
-    await finished(this.store("pictures", "readwrite").put(picture));
+    await this.write("pictures", (store) => store.put(picture));
   }
 
   async picture(hash: string): Promise<KeptPicture | undefined> {
@@ -77,7 +96,7 @@ export class Journal {
   }
 
   async keepWork(work: KeptWork): Promise<void> {
-    await finished(this.store("work", "readwrite").put(work));
+    await this.write("work", (store) => store.put(work));
   }
 
   async work(hash: string): Promise<KeptWork | undefined> {
@@ -86,12 +105,41 @@ export class Journal {
 
   /** Forget a picture and the work on it. */
   async forget(hash: string): Promise<void> {
-    await finished(this.store("work", "readwrite").delete(hash));
-    await finished(this.store("pictures", "readwrite").delete(hash));
+    await this.write("work", (store) => store.delete(hash));
+    await this.write("pictures", (store) => store.delete(hash));
   }
 
-  private store(name: string, mode: IDBTransactionMode = "readonly"): IDBObjectStore {
-    return this.database.transaction(name, mode).objectStore(name);
+  async keepServerWork(work: KeptServerWork): Promise<void> {
+    await this.write("server_work", (store) => store.put(work));
+  }
+
+  async serverWork(key: string): Promise<KeptServerWork | undefined> {
+    return finished<KeptServerWork | undefined>(this.store("server_work").get(key));
+  }
+
+  /** All that a person has done on servers' images and not handed in. */
+  async serverWorkOf(user: number): Promise<KeptServerWork[]> {
+    const keys = IDBKeyRange.bound(`${user}/`, `${user}/\uffff`);
+    return finished<KeptServerWork[]>(this.store("server_work").getAll(keys));
+  }
+
+  async forgetServerWork(key: string): Promise<void> {
+    await this.write("server_work", (store) => store.delete(key));
+  }
+
+  /** Resolves when the change is on the disk, and not as soon as it is asked for. */
+  private write(name: string, change: (store: IDBObjectStore) => IDBRequest): Promise<void> {
+    const transaction = this.database.transaction(name, "readwrite", { durability: "strict" });
+    change(transaction.objectStore(name));
+    return new Promise((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () =>
+        reject(transaction.error ?? new Error("The browser's database failed."));
+    });
+  }
+
+  private store(name: string): IDBObjectStore {
+    return this.database.transaction(name).objectStore(name);
   }
 }
 

@@ -1,115 +1,29 @@
-/** Opens pictures, remembers them, and shows the studio for the one that is open. */
-import { useCallback, useEffect, useState } from "react";
-import { Picture } from "../canvas/picture";
-import { type Document, newDocument } from "../core/document";
-import { Journal, type KeptPicture, contentHash, fromKept } from "../storage/journal";
-import { StartScreen } from "./StartScreen";
-import { Studio } from "./Studio";
-import { useSettings } from "./settings";
-import { useModel } from "./use_model";
-
-interface Open {
-  readonly kept: KeptPicture;
-  readonly picture: Picture;
-  readonly document: Document;
-}
+/** The page finds out whether there is a server, and is its studio or one without. */
+import { useEffect, useState } from "react";
+import type { Mode } from "../api/wire";
+import { LocalApp } from "./LocalApp";
+import { ServerApp } from "./server/ServerApp";
 
 export function App() {
-  const [settings, setSettings] = useSettings();
-  const model = useModel(new URL("model", document.baseURI).href);
-  const [journal, setJournal] = useState<Journal | null>(null);
-  const [pictures, setPictures] = useState<readonly KeptPicture[] | null>(null);
-  const [open, setOpen] = useState<Open | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  const { description } = model.status;
-
-  const openPicture = useCallback(
-    async (kept: KeptPicture) => {
-      if (!journal || !description) return;
-      const picture = await Picture.decode(kept.file).catch(() => null);
-      if (!picture)
-        return setProblem(
-          `${kept.name} is no picture that this browser can read. Try a JPEG or PNG.`,
-        );
-      model.open(await picture.copy());
-      const { width, height } = picture.size;
-      const frame = { originalSize: [height, width] as const, imageSize: description.image_size };
-      const document = newDocument(frame, description.mask_threshold);
-      const work = await journal.work(kept.hash);
-      location.hash = kept.hash;
-      setProblem(null);
-      setOpen({
-        kept,
-        picture,
-        document: work ? { ...document, sheet: fromKept(work) } : document,
-      });
-    },
-    [journal, description],
-  );
-
-  const openFile = async (file: File) => {
-    if (!journal) return;
-    const kept = { hash: await contentHash(file), name: file.name, file, openedAt: Date.now() };
-    await journal.keepPicture(kept);
-    await openPicture(kept);
-  };
-
+  const [mode, setMode] = useState<Mode | null>(null);
+  const [isLost, setIsLost] = useState(false);
   useEffect(() => {
-    Journal.open().then(setJournal, () =>
-      setProblem(
-        "This browser does not let the page keep its work. Leave private browsing and reload.",
-      ),
-    );
+    fetch(new URL("studio.json", document.baseURI), { cache: "no-cache" })
+      .then((response) => response.json() as Promise<Mode>)
+      .then(setMode, () => setIsLost(true));
   }, []);
-
-  useEffect(() => {
-    if (!journal || open) return;
-    void journal.pictures().then(setPictures);
-  }, [journal, open]);
-
-  // After a reload the same picture is opened again.
-  useEffect(() => {
-    if (!journal || !description || open) return;
-    void journal.picture(location.hash.slice(1)).then((kept) => kept && openPicture(kept));
-  }, [journal, description]);
-
   if (!window.isSecureContext)
     return (
       <p className="notice">
         Browsers run the studio only over https or on this machine (localhost).
       </p>
     );
-  if (!open || !journal)
+  if (isLost)
     return (
-      <StartScreen
-        status={model.status}
-        pictures={pictures ?? []}
-        problem={problem}
-        settings={settings}
-        onSettings={setSettings}
-        onFile={openFile}
-        onOpen={openPicture}
-        onForget={async ({ hash }) => {
-          await journal?.forget(hash);
-          setPictures((all) => all?.filter((kept) => kept.hash !== hash) ?? null);
-        }}
-      />
+      <p className="notice" role="alert">
+        The server cannot be reached. Reload the page when it is back.
+      </p>
     );
-  return (
-    <Studio
-      key={open.kept.hash}
-      start={open.document}
-      picture={open.picture}
-      kept={open.kept}
-      journal={journal}
-      model={model}
-      settings={settings}
-      onSettings={setSettings}
-      onClose={() => {
-        open.picture.close();
-        history.replaceState(null, "", location.pathname + location.search);
-        setOpen(null);
-      }}
-    />
-  );
+  if (!mode) return null;
+  return mode.server ? <ServerApp mode={mode} /> : <LocalApp />;
 }

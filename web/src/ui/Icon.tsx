@@ -2,6 +2,12 @@
 
 const PATHS = {
   segment: "M4 4l6.5 16 2.2-6.3L19 11.5zM15 15l5 5",
+  polygon: "M5 17L7 5.500l8 2.500 5 7-9 4.500zM5 17l6 2.500",
+  shape: "M4 4h10v10H4zM10 10h10v10H10z",
+  display:
+    "M4 7h9M17 7h3M4 17h3M11 17h9M15 5a2 2 0 1 1 0 4 2 2 0 0 1 0-4zM9 15a2 2 0 1 1 0 4 2 2 0 0 1 0-4z",
+  open: "M4 19V5.500h5.500l2 2.500H19v3M4 19l3-8h14l-3 8z",
+  search: "M10.500 4a6.500 6.500 0 1 1 0 13 6.500 6.500 0 0 1 0-13zM15.500 15.500L20 20",
   brush:
     "M20 4c-5 2-9 6-11 9l2 2c3-2 7-6 9-11zM8 14c-2 0-3.500 1.500-3.500 3.500S3.500 20 3 20c3 1 7 0 7-4z",
   eraser:
@@ -45,7 +51,7 @@ export function IconButton(props: {
   icon: IconName;
   label: string;
   onClick: () => void;
-  shortcut?: string;
+  shortcut?: string | undefined;
   isPressed?: boolean;
   isDisabled?: boolean;
 }) {

@@ -1,8 +1,9 @@
 /** The finished objects: choose, name, colour, hide, lock, refine, delete. */
-import { useEffect, useRef } from "react";
+import { type ReactNode, memo, useEffect, useRef } from "react";
 import type { Action, Annotation } from "../core/document";
 import { rleArea } from "../core/rle";
 import { IconButton } from "./Icon";
+import { useKeys } from "./keys";
 
 interface Props {
   readonly annotations: readonly Annotation[];
@@ -13,6 +14,10 @@ interface Props {
   readonly renaming: string | null;
   readonly onRenaming: (id: string | null) => void;
   readonly dispatch: (action: Action) => void;
+  readonly isShapeOpen: boolean;
+  readonly onShape: () => void;
+  /** What belongs to the object in hand. */
+  readonly children: ReactNode;
 }
 
 export function ObjectList({
@@ -22,7 +27,11 @@ export function ObjectList({
   renaming,
   onRenaming,
   dispatch,
+  isShapeOpen,
+  onShape,
+  children,
 }: Props) {
+  const keyOf = useKeys();
   const areAllHidden = annotations.length > 0 && annotations.every(({ isHidden }) => isHidden);
   return (
     <aside className="objects" aria-label="Objects">
@@ -30,18 +39,28 @@ export function ObjectList({
         <h2>
           Objects <span className="count">{annotations.length}</span>
         </h2>
-        <IconButton
-          icon={areAllHidden ? "eyeOff" : "eye"}
-          label={areAllHidden ? "Show all masks" : "Hide all masks"}
-          shortcut="M"
-          isDisabled={!annotations.length}
-          onClick={() => dispatch({ type: "hideAll", isHidden: !areAllHidden })}
-        />
+        <span className="group">
+          <IconButton
+            icon="shape"
+            label="Combine with others, clean up"
+            shortcut={keyOf("shape")}
+            isPressed={isShapeOpen}
+            isDisabled={!inHand && !selected}
+            onClick={onShape}
+          />
+          <IconButton
+            icon={areAllHidden ? "eyeOff" : "eye"}
+            label={areAllHidden ? "Show all masks" : "Hide all masks"}
+            shortcut={keyOf("hideAll")}
+            isDisabled={!annotations.length}
+            onClick={() => dispatch({ type: "hideAll", isHidden: !areAllHidden })}
+          />
+        </span>
       </header>
       {annotations.length === 0 && (
         <p className="empty">
           Nothing yet. Click on an object, add or remove with more clicks, then press{" "}
-          <kbd>Enter</kbd>.
+          <kbd>{keyOf("accept")}</kbd>.
         </p>
       )}
       <ul>
@@ -58,6 +77,7 @@ export function ObjectList({
           />
         ))}
       </ul>
+      {children}
     </aside>
   );
 }
@@ -72,7 +92,8 @@ interface RowProps {
   readonly dispatch: (action: Action) => void;
 }
 
-function Row({
+/** Drawn again only when it changes: there may be hundreds. */
+const Row = memo(function Row({
   annotation,
   number,
   isSelected,
@@ -81,6 +102,7 @@ function Row({
   onRenaming,
   dispatch,
 }: RowProps) {
+  const keyOf = useKeys();
   const { id, name, colour, isHidden, isLocked, mask, predictedIou } = annotation;
   const row = useRef<HTMLLIElement>(null);
   const label = name || `Object ${number}`;
@@ -114,7 +136,7 @@ function Row({
           type="button"
           className="object-name"
           aria-pressed={isSelected}
-          title="Double click to name it (F2)"
+          title={`Double click to name it (${keyOf("rename")})`}
           onClick={() => dispatch({ type: "select", id: isSelected ? null : id })}
           onDoubleClick={() => !isLocked && onRenaming(id)}
         >
@@ -131,13 +153,13 @@ function Row({
             <IconButton
               icon="edit"
               label={`Refine ${label}`}
-              shortcut="R"
+              shortcut={keyOf("edit")}
               onClick={() => dispatch({ type: "edit", id })}
             />
             <IconButton
               icon="trash"
               label={`Delete ${label}`}
-              shortcut="Delete"
+              shortcut={keyOf("delete")}
               onClick={() => dispatch({ type: "delete", id })}
             />
           </>
@@ -145,21 +167,21 @@ function Row({
         <IconButton
           icon={isLocked ? "lock" : "unlock"}
           label={`${isLocked ? "Unlock" : "Lock"} ${label}`}
-          shortcut="L"
+          shortcut={keyOf("lock")}
           isPressed={isLocked}
           onClick={() => change({ isLocked: !isLocked })}
         />
         <IconButton
           icon={isHidden ? "eyeOff" : "eye"}
           label={`${isHidden ? "Show" : "Hide"} ${label}`}
-          shortcut="H"
+          shortcut={keyOf("hide")}
           isPressed={isHidden}
           onClick={() => change({ isHidden: !isHidden })}
         />
       </span>
     </li>
   );
-}
+});
 
 function ColourInput(props: {
   colour: string;

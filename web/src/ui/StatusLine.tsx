@@ -2,25 +2,27 @@
 import type { Draft } from "../core/document";
 import { rleArea } from "../core/rle";
 import type { Size } from "../core/viewport";
-import type { SaveState } from "./use_kept_work";
 import type { ModelStatus } from "./use_model";
 
-const SAVE_TEXTS: Record<SaveState, string> = {
-  saved: "Kept in this browser",
-  saving: "Keeping…",
-  failed: "Not kept: the browser's storage is full. Export your work.",
-};
+/** Whether the work is kept, in words. */
+export interface Saving {
+  readonly text: string;
+  readonly isProblem: boolean;
+}
 
 interface Props {
   readonly status: ModelStatus;
-  readonly saveState: SaveState;
+  readonly saving: Saving;
   readonly draft: Draft | null;
+  /** What happened last. */
+  readonly note: string;
   readonly size: Size;
 }
 
-export function StatusLine({ status, saveState, draft, size }: Props) {
+export function StatusLine({ status, saving, draft, note, size }: Props) {
   const { encodeMilliseconds, numThreads, failure } = status;
   const threads = `${numThreads} ${numThreads === 1 ? "thread" : "threads"}`;
+  const seconds = ((encodeMilliseconds ?? 0) / 1000).toFixed(1);
   return (
     <footer className="status-line">
       <span role="status" className={failure ? "problem" : ""}>
@@ -31,12 +33,15 @@ export function StatusLine({ status, saveState, draft, size }: Props) {
               ? draftText(draft)
               : "Ready")}
       </span>
+      <span className="note" role="log" aria-label="What happened">
+        {note}
+      </span>
       <span>
         {size.width} × {size.height}
         {encodeMilliseconds !== null &&
-          ` · seen in ${(encodeMilliseconds / 1000).toFixed(1)} s, ${threads}`}
+          (numThreads ? ` · seen in ${seconds} s, ${threads}` : " · answered by the server")}
       </span>
-      <span className={saveState === "failed" ? "problem" : ""}>{SAVE_TEXTS[saveState]}</span>
+      <span className={saving.isProblem ? "problem" : ""}>{saving.text}</span>
     </footer>
   );
 }

@@ -1,84 +1,141 @@
 /** The studio for one picture: tools, canvas, suggestions and objects around one document. */
-import { useEffect, useReducer, useRef, useState } from "react";
+import {
+  type ReactNode,
+  type Ref,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useMemo,
+  useReducer,
+  useRef,
+  useState,
+} from "react";
 import type { Tool } from "../canvas/gestures";
 import type { Picture } from "../canvas/picture";
 import type { Point } from "../core/brush";
-import { COLOURS, type Annotation, type Document, promptOf, reduce } from "../core/document";
-import { inDrawingOrder } from "../core/overlay";
-import { candidates } from "../core/prompts";
+import { fromCoco } from "../core/coco_import";
+import {
+  COLOURS,
+  type Action,
+  type Document,
+  type Sheet,
+  newAnnotation,
+  othersOf,
+  promptOf,
+  reduce,
+} from "../core/document";
+import { type Layer, inDrawingOrder } from "../core/overlay";
+import type { Answer, Assistant } from "../core/prompts";
 import { emptyRle, rleArea, rleContains } from "../core/rle";
 import { downloadCoco, downloadPng } from "../storage/downloads";
-import type { Journal, KeptPicture } from "../storage/journal";
+import { type Findings, FindPanel, type FindText, type Found } from "./FindPanel";
 import { HelpSheet } from "./HelpSheet";
 import { ObjectList } from "./ObjectList";
+import { ShapePanel } from "./ShapePanel";
 import { Stage, type StageHandle } from "./Stage";
-import { StatusLine } from "./StatusLine";
+import { type Saving, StatusLine } from "./StatusLine";
 import { Suggestions } from "./Suggestions";
 import { ToolRail } from "./ToolRail";
 import { TopBar } from "./TopBar";
+import { announcement, labelOf } from "./announcements";
 import { ClickTimes } from "./click_times";
-import { BRUSH_RADII, type Settings } from "./settings";
-import { type Command, commandOf } from "./shortcuts";
+import { KeysContext } from "./keys";
+import type { Settings } from "./settings";
+import { commandsOf, useKeyboard } from "./use_commands";
 import { useHoverPreview } from "./use_hover_preview";
-import { useKeptWork } from "./use_kept_work";
-import type { Model } from "./use_model";
+import type { ModelStatus } from "./use_model";
 
-interface Props {
+/** A picture and what the studio needs from the place where its work is kept. */
+export interface StudioProps {
   readonly start: Document;
   readonly picture: Picture;
-  readonly kept: KeptPicture;
-  readonly journal: Journal;
-  readonly model: Model;
+  readonly fileName: string;
+  readonly model: { readonly status: ModelStatus; readonly client: Assistant };
+  readonly saving: Saving;
   readonly settings: Settings;
   readonly onSettings: (values: Partial<Settings>) => void;
+  /** Objects can be looked at, not changed. */
+  readonly isReadOnly?: boolean;
+  /** The work after a change. */
+  readonly onSheet: (sheet: Sheet) => void;
+  /** What a person does, before it has an effect. */
+  readonly onAction?: (action: Action) => void;
+  /** Finds objects by words, where a model here can. */
+  readonly findText?: FindText;
+  /** At the right end of the top bar. */
+  readonly topBarEnd?: ReactNode;
   readonly onClose: () => void;
+  readonly ref?: Ref<StudioHandle>;
 }
 
-const ZOOM_STEP = 1.25;
-const BRUSH_STEP = 1.25;
+/** What others may do to the work. */
+export interface StudioHandle {
+  dispatch(action: Action): void;
+}
+
+const NO_LAYERS: readonly Layer[] = [];
 
 let numQuestions = 0;
 
-export function Studio({
-  start,
-  picture,
-  kept,
-  journal,
-  model,
-  settings,
-  onSettings,
-  onClose,
-}: Props) {
-  const [document, dispatch] = useReducer(reduce, start);
+export function Studio(props: StudioProps) {
+  const { start, picture, fileName, model, saving, settings, onSettings, findText } = props;
+  const [document, apply] = useReducer(reduce, start);
+  useImperativeHandle(props.ref, () => ({ dispatch: apply }), []);
+  const latest = useRef(props);
+  latest.current = props;
+  const dispatch = useCallback((action: Action) => {
+    if (latest.current.isReadOnly && action.type !== "select") return;
+    latest.current.onAction?.(action);
+    apply(action);
+  }, []);
+
   const [tool, setTool] = useState<Tool>("segment");
   const [isRemoving, setIsRemoving] = useState(false);
   const [hovered, setHovered] = useState<Point | null>(null);
   const [renaming, setRenaming] = useState<string | null>(null);
   const [isHelpOpen, setIsHelpOpen] = useState(false);
-  const [scale, setScale] = useState(1);
+  const [isShapeOpen, setIsShapeOpen] = useState(false);
+  const [shapePreview, setShapePreview] = useState(NO_LAYERS);
+  const [findings, setFindings] = useState<Findings | null>(null);
+  const [note, setNote] = useState("");
+  const [percent, setPercent] = useState(100);
   const stage = useRef<StageHandle>(null);
+  const findField = useRef<HTMLInputElement>(null);
   const [times] = useState(() => new ClickTimes());
+
   const { frame, maskThreshold, sheet } = document;
   const { annotations, draft, selected } = sheet;
   const { client } = model;
-  const saveState = useKeptWork(journal, kept.hash, sheet);
   const chosen = annotations.find(({ id }) => id === selected) ?? null;
   const isEncoded = model.status.encodeMilliseconds !== null;
 
-  // A question is in the document; asking it is the page's part, also when undo brings it back.
+  const before = useRef(sheet);
   useEffect(() => {
-    if (!draft || draft.question === null) return;
-    const { question } = draft;
-    client.ask(promptOf(draft), (answer) => {
-      times.answered(question);
-      dispatch({ type: "answered", question, answer });
-    });
-  }, [client, draft?.question]);
+    const old = before.current;
+    before.current = sheet;
+    if (old === sheet) return;
+    setNote(announcement(old, sheet));
+    if (isOtherWork(old, sheet)) latest.current.onSheet(sheet);
+  }, [sheet]);
 
   const nextColour = COLOURS[sheet.numBegun % COLOURS.length]!;
   const canPreview =
     settings.hasHoverPreview && tool === "segment" && !draft && !isRemoving && isEncoded;
   const preview = useHoverPreview(client, frame, maskThreshold, hovered, canPreview, nextColour);
+
+  // A question is in the document; asking it is the page's part, also when undo brings it back.
+  useEffect(() => {
+    if (!draft || draft.question === null) return;
+    const { question } = draft;
+    const prompt = promptOf(draft);
+    const onAnswer = (answer: Answer) => {
+      times.answered(question);
+      apply({ type: "answered", question, answer });
+    };
+    const known = preview.known(prompt);
+    if (known) onAnswer(known);
+    else client.ask(prompt, onAnswer);
+  }, [client, draft?.question]);
 
   const ask = (time: number) => {
     const question = ++numQuestions;
@@ -86,164 +143,202 @@ export function Studio({
     return { id: crypto.randomUUID(), question };
   };
 
-  const selectBy = (step: number) => {
-    const at = annotations.findIndex(({ id }) => id === selected);
-    const next = at < 0 ? (step > 0 ? 0 : annotations.length - 1) : at + step;
-    const target = annotations[(next + annotations.length) % annotations.length];
-    if (target) dispatch({ type: "select", id: target.id });
+  const importMasks = async (file: File) => {
+    const image = { fileName, ...picture.size };
+    try {
+      const newId = () => crypto.randomUUID();
+      const { annotations: read, numSkipped } = fromCoco(
+        await file.text(),
+        image,
+        newId,
+        sheet.numBegun,
+      );
+      dispatch({ type: "put", annotations: read });
+      if (numSkipped) setNote(`${numSkipped} empty or damaged masks were left out.`);
+    } catch (error) {
+      setNote(error instanceof Error ? error.message : String(error));
+    }
   };
 
-  const resizeBrush = (factor: number) => {
-    const { least, most } = BRUSH_RADII;
-    onSettings({ brushRadius: Math.min(most, Math.max(least, settings.brushRadius * factor)) });
-  };
+  const takeFound = (text: string, found: readonly Found[]) =>
+    dispatch({
+      type: "put",
+      annotations: found.map(({ mask }, i) => ({
+        ...newAnnotation(crypto.randomUUID(), mask, sheet.numBegun + i),
+        name: text,
+      })),
+    });
 
-  const choose = (place: number) => {
-    const choice = draft?.answer && candidates(draft.answer)[place];
-    if (typeof choice === "number") dispatch({ type: "choose", choice });
-  };
-
-  const onChosen = (act: (annotation: Annotation) => void) => chosen && act(chosen);
-  const toggle = (key: "isHidden" | "isLocked") =>
-    onChosen((a) => dispatch({ type: "change", id: a.id, values: { [key]: !a[key] } }));
-
-  const commands: Record<Command, () => void> = {
-    segment: () => setTool("segment"),
-    brush: () => setTool("brush"),
-    eraser: () => setTool("eraser"),
-    select: () => setTool("select"),
-    pan: () => setTool("pan"),
-    add: () => stage.current!.actAtCross(false),
-    remove: () => stage.current!.actAtCross(true),
-    toggleSign: () => setIsRemoving(!isRemoving),
-    choose1: () => choose(0),
-    choose2: () => choose(1),
-    choose3: () => choose(2),
-    accept: () => dispatch({ type: "accept" }),
-    discard: () => dispatch(draft ? { type: "discard" } : { type: "select", id: null }),
-    undo: () => dispatch({ type: "undo" }),
-    redo: () => dispatch({ type: "redo" }),
-    edit: () => onChosen(({ id }) => dispatch({ type: "edit", id })),
-    rename: () => onChosen(({ id, isLocked }) => !isLocked && setRenaming(id)),
-    delete: () => onChosen(({ id }) => dispatch({ type: "delete", id })),
-    hide: () => toggle("isHidden"),
-    lock: () => toggle("isLocked"),
-    hideAll: () => dispatch({ type: "hideAll", isHidden: !annotations.every((a) => a.isHidden) }),
-    next: () => selectBy(1),
-    previous: () => selectBy(-1),
-    smaller: () => resizeBrush(1 / BRUSH_STEP),
-    larger: () => resizeBrush(BRUSH_STEP),
-    zoomIn: () => stage.current!.zoom(ZOOM_STEP),
-    zoomOut: () => stage.current!.zoom(1 / ZOOM_STEP),
-    fit: () => stage.current!.fit(),
-    help: () => setIsHelpOpen(true),
-  };
-
-  useEffect(() => {
-    const press = (event: KeyboardEvent) => {
-      const command = commandOf(event);
-      if (!command || isHelpOpen || isForControl(event)) return;
-      event.preventDefault();
-      commands[command]();
-    };
-    addEventListener("keydown", press);
-    return () => removeEventListener("keydown", press);
+  const commands = commandsOf({
+    sheet,
+    dispatch,
+    stage,
+    findField,
+    settings,
+    onSettings,
+    onTool: setTool,
+    onToggleSign: () => setIsRemoving(!isRemoving),
+    onRename: setRenaming,
+    onShape: () => setIsShapeOpen(!isShapeOpen),
+    onHelp: () => setIsHelpOpen(true),
   });
+  useKeyboard(commands, settings);
 
   const inHand = draft ?? (chosen && !chosen.isLocked ? chosen : null);
-  const source = { fileName: kept.name, ...picture.size };
+  const source = { fileName, ...picture.size };
+  const masks = useMemo(
+    () => annotations.filter(({ id, isHidden }) => !isHidden && id !== draft?.id),
+    [annotations, draft?.id],
+  );
+  const suggested = (findings?.found ?? []).map(({ mask }, i) => ({
+    mask,
+    colour: COLOURS[(sheet.numBegun + i) % COLOURS.length]!,
+  }));
+  const outlined = draft ?? (chosen?.isHidden ? null : chosen);
+  const others = useMemo(
+    () =>
+      inHand && isShapeOpen
+        ? othersOf(sheet, inHand.id).map((annotation) => ({
+            annotation,
+            label: labelOf(sheet, annotation.id),
+          }))
+        : [],
+    [annotations, inHand?.id, isShapeOpen],
+  );
+
   return (
-    <div className="studio">
-      <TopBar
-        name={kept.name}
-        document={document}
-        settings={settings}
-        onSettings={onSettings}
-        run={(command) => commands[command]()}
-        onClose={onClose}
-        onExportCoco={() => downloadCoco(annotations, source, model.status.description!.model_id)}
-        onExportPng={() => void downloadPng(annotations, source)}
-      />
-      <ToolRail
-        tool={tool}
-        isRemoving={isRemoving}
-        scale={scale}
-        settings={settings}
-        onSettings={onSettings}
-        onTool={setTool}
-        onRemoving={setIsRemoving}
-        run={(command) => commands[command]()}
-      />
-      <main className="canvas-area">
-        <Stage
-          ref={stage}
-          picture={picture}
+    <KeysContext value={settings.keys}>
+      <div className="studio">
+        <TopBar
+          name={fileName}
+          document={document}
+          settings={settings}
+          onSettings={onSettings}
+          run={(command) => commands[command]()}
+          onClose={props.onClose}
+          onImport={(file) => void importMasks(file)}
+          onExportCoco={() =>
+            downloadCoco(annotations, source, model.status.description?.model_id ?? null)
+          }
+          onExportPng={() => void downloadPng(annotations, source)}
+        >
+          {props.topBarEnd}
+        </TopBar>
+        <ToolRail
           tool={tool}
-          label={`${kept.name}, ${annotations.length} objects. Arrow keys move the cross, period clicks there.`}
-          scene={{
-            masks: annotations.filter(({ id, isHidden }) => !isHidden && id !== draft?.id),
-            draft,
-            preview,
-            selected: chosen && !chosen.isHidden && chosen.id !== draft?.id ? chosen : null,
-            clicks: draft?.clicks ?? [],
-            box: draft?.box ?? null,
-            opacity: settings.opacity,
-            brushRadius: tool === "brush" || tool === "eraser" ? settings.brushRadius : null,
-          }}
-          paint={{
-            mask: inHand?.mask ?? emptyRle(frame.originalSize),
-            colour: inHand?.colour ?? nextColour,
-            radius: settings.brushRadius,
-          }}
-          onScale={setScale}
-          onClick={({ x, y }, isRemove, time) => {
-            setHovered(null); // no preview over the finished object until the pointer moves
-            dispatch({
-              type: "click",
-              click: { x, y, label: isRemove || isRemoving ? 0 : 1 },
-              ...ask(time),
-            });
-          }}
-          onBox={(box, time) => dispatch({ type: "box", box, ...ask(time) })}
-          onStroke={(stroke) => dispatch({ type: "stroke", stroke, id: crypto.randomUUID() })}
-          onSelect={({ x, y }) => {
-            const visible = inDrawingOrder(annotations.filter(({ isHidden }) => !isHidden));
-            const hit = visible.findLast(({ mask }) => rleContains(mask, x, y));
-            dispatch({ type: "select", id: hit?.id ?? null });
-          }}
-          onHover={setHovered}
-          onPainted={() => times.painted()}
+          isRemoving={isRemoving}
+          percent={percent}
+          settings={settings}
+          onSettings={onSettings}
+          onTool={setTool}
+          onRemoving={setIsRemoving}
+          run={(command) => commands[command]()}
         />
-        {draft && (rleArea(draft.mask) > 0 || draft.answer) && (
-          <Suggestions
-            draft={draft}
+        <main className="canvas-area">
+          <Stage
+            ref={stage}
             picture={picture}
-            frame={frame}
-            maskThreshold={maskThreshold}
-            onChoose={(choice) => dispatch({ type: "choose", choice })}
-            onAccept={commands.accept}
-            onDiscard={commands.discard}
+            tool={tool}
+            isRemoving={isRemoving}
+            label={`${fileName}, ${annotations.length} objects. Arrow keys move the cross.`}
+            scene={{
+              masks,
+              inHand: [...suggested, preview.layer, draft, ...shapePreview].filter(
+                (layer) => layer !== null,
+              ),
+              outlined: outlined ? [outlined] : NO_LAYERS,
+              clicks: draft?.clicks ?? [],
+              box: draft?.box ?? null,
+              look: settings,
+              brushRadius: tool === "brush" || tool === "eraser" ? settings.brushRadius : null,
+            }}
+            paint={{
+              mask: inHand?.mask ?? emptyRle(frame.originalSize),
+              colour: inHand?.colour ?? nextColour,
+              radius: settings.brushRadius,
+            }}
+            onScale={(scale) => setPercent(Math.round(100 * scale))}
+            onClick={({ x, y }, isRemove, time) => {
+              setHovered(null); // no preview over the finished object until the pointer moves
+              dispatch({
+                type: "click",
+                click: { x, y, label: isRemove || isRemoving ? 0 : 1 },
+                ...ask(time),
+              });
+            }}
+            onBox={(box, time) => dispatch({ type: "box", box, ...ask(time) })}
+            onStroke={(stroke) => dispatch({ type: "stroke", stroke, id: crypto.randomUUID() })}
+            onPolygon={(polygon) => dispatch({ type: "polygon", polygon, id: crypto.randomUUID() })}
+            onSelect={({ x, y }) => {
+              const hit = inDrawingOrder(masks).findLast(({ mask }) => rleContains(mask, x, y));
+              dispatch({ type: "select", id: hit?.id ?? null });
+            }}
+            onHover={setHovered}
+            onPainted={() => times.painted()}
+          />
+          {findText && (
+            <FindPanel
+              ref={findField}
+              findText={findText}
+              findings={findings}
+              onFindings={setFindings}
+              onTake={takeFound}
+            />
+          )}
+          {draft && (rleArea(draft.mask) > 0 || draft.answer) && (
+            <Suggestions
+              draft={draft}
+              picture={picture}
+              frame={frame}
+              maskThreshold={maskThreshold}
+              onChoose={(choice) => dispatch({ type: "choose", choice })}
+              onAccept={commands.accept}
+              onDiscard={commands.discard}
+            />
+          )}
+          <StatusLine
+            status={model.status}
+            saving={saving}
+            draft={draft}
+            note={note}
+            size={picture.size}
+          />
+        </main>
+        <ObjectList
+          annotations={annotations}
+          selected={selected}
+          inHand={draft?.id ?? null}
+          renaming={renaming}
+          onRenaming={setRenaming}
+          dispatch={dispatch}
+          isShapeOpen={isShapeOpen}
+          onShape={commands.shape}
+        >
+          {isShapeOpen && inHand && rleArea(inHand.mask) > 0 && (
+            <ShapePanel
+              key={inHand.id}
+              object={inHand}
+              label={labelOf(sheet, inHand.id)}
+              others={others}
+              dispatch={dispatch}
+              onPreview={setShapePreview}
+              onClose={() => setIsShapeOpen(false)}
+            />
+          )}
+        </ObjectList>
+        {isHelpOpen && (
+          <HelpSheet
+            bindings={settings.keys}
+            onBindings={(keys) => onSettings({ keys })}
+            onClose={() => setIsHelpOpen(false)}
           />
         )}
-        <StatusLine status={model.status} saveState={saveState} draft={draft} size={picture.size} />
-      </main>
-      <ObjectList
-        annotations={annotations}
-        selected={selected}
-        inHand={draft?.id ?? null}
-        renaming={renaming}
-        onRenaming={setRenaming}
-        dispatch={dispatch}
-      />
-      {isHelpOpen && <HelpSheet onClose={() => setIsHelpOpen(false)} />}
-    </div>
+      </div>
+    </KeysContext>
   );
 }
 
-/** Whether the key belongs to the field or button in focus. */
-function isForControl({ target, key }: KeyboardEvent): boolean {
-  if (!(target instanceof HTMLElement)) return false;
-  if (target instanceof HTMLInputElement)
-    return target.type !== "range" && target.type !== "checkbox";
-  return target instanceof HTMLButtonElement && (key === "Enter" || key === " ");
+/** Whether more than the selection differs. */
+function isOtherWork(a: Sheet, b: Sheet): boolean {
+  return a.annotations !== b.annotations || a.draft !== b.draft || a.numBegun !== b.numBegun;
 }

@@ -37,7 +37,7 @@ export function Suggestions({
             key={index}
             className="suggestion"
             aria-pressed={index === draft.choice}
-            aria-label={`Suggestion ${i + 1}, estimated quality ${percent(answer.ious[index]!)}`}
+            aria-label={`${i + 1} ${percent(answer.ious[index]!)}, suggestion and its estimated quality`}
             title={`Suggestion ${i + 1} (${i + 1})`}
             onClick={() => onChoose(index)}
           >
@@ -90,7 +90,8 @@ function SmallMask({ picture, frame, logits, side, threshold, colour }: SmallMas
     number,
   ];
   const draw = () => {
-    const context = canvas.current!.getContext("2d")!;
+    const context = canvas.current?.getContext("2d");
+    if (!context) return; // chosen or dropped meanwhile
     context.setTransform(2, 0, 0, 2, 0, 0); // sharp on dense screens
     context.filter = "grayscale(0.8) brightness(0.75)";
     context.drawImage(picture.level(width / frame.originalSize[1]), 0, 0, width, height);

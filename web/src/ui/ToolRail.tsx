@@ -1,21 +1,24 @@
 /** The tools, and what belongs to the one in hand. */
 import type { Tool } from "../canvas/gestures";
 import { IconButton, type IconName } from "./Icon";
+import { useKeys } from "./keys";
 import { BRUSH_RADII, type Settings } from "./settings";
 import type { Command } from "./shortcuts";
 
-const TOOLS: readonly (readonly [Tool, IconName, string, string])[] = [
-  ["segment", "segment", "Click or box", "S"],
-  ["brush", "brush", "Brush", "B"],
-  ["eraser", "eraser", "Eraser", "E"],
-  ["select", "select", "Select", "V"],
-  ["pan", "pan", "Move the picture", "G"],
+const TOOLS: readonly (readonly [Tool, IconName, string])[] = [
+  ["segment", "segment", "Click or box"],
+  ["polygon", "polygon", "Polygon and lasso"],
+  ["brush", "brush", "Brush"],
+  ["eraser", "eraser", "Eraser"],
+  ["select", "select", "Select"],
+  ["pan", "pan", "Move the picture"],
 ];
 
 interface Props {
   readonly tool: Tool;
   readonly isRemoving: boolean;
-  readonly scale: number;
+  /** Of the zoom. */
+  readonly percent: number;
   readonly settings: Settings;
   readonly onSettings: (values: Partial<Settings>) => void;
   readonly onTool: (tool: Tool) => void;
@@ -26,47 +29,48 @@ interface Props {
 export function ToolRail({
   tool,
   isRemoving,
-  scale,
+  percent,
   settings,
   onSettings,
   onTool,
   onRemoving,
   run,
 }: Props) {
+  const keyOf = useKeys();
   return (
     <nav className="tool-rail" aria-label="Tools">
       <div role="group" aria-label="Tool">
-        {TOOLS.map(([name, icon, label, key]) => (
+        {TOOLS.map(([name, icon, label]) => (
           <IconButton
             key={name}
             icon={icon}
             label={label}
-            shortcut={key}
+            shortcut={keyOf(name)}
             isPressed={tool === name}
             onClick={() => onTool(name)}
           />
         ))}
       </div>
-      {tool === "segment" && (
-        <div role="group" aria-label="What a click does">
+      {(tool === "segment" || tool === "polygon") && (
+        <div role="group" aria-label="Add or remove">
           <IconButton
             icon="plus"
-            label="Clicks add"
-            shortcut="T"
+            label="Add"
+            shortcut={keyOf("toggleSign")}
             isPressed={!isRemoving}
             onClick={() => onRemoving(false)}
           />
           <IconButton
             icon="minus"
-            label="Clicks remove"
-            shortcut="T"
+            label="Remove"
+            shortcut={keyOf("toggleSign")}
             isPressed={isRemoving}
             onClick={() => onRemoving(true)}
           />
         </div>
       )}
       {(tool === "brush" || tool === "eraser") && (
-        <label className="brush-size" title="[ and ]">
+        <label className="brush-size" title={`${keyOf("smaller")} and ${keyOf("larger")}`}>
           <input
             type="range"
             min={Math.log2(BRUSH_RADII.least)}
@@ -80,10 +84,25 @@ export function ToolRail({
         </label>
       )}
       <div className="tool-rail-end">
-        <IconButton icon="plus" label="Closer" shortcut="+" onClick={() => run("zoomIn")} />
-        <output aria-label="Zoom">{Math.round(100 * scale)} %</output>
-        <IconButton icon="minus" label="Farther" shortcut="-" onClick={() => run("zoomOut")} />
-        <IconButton icon="fit" label="The whole picture" shortcut="F" onClick={() => run("fit")} />
+        <IconButton
+          icon="plus"
+          label="Closer"
+          shortcut={keyOf("zoomIn")}
+          onClick={() => run("zoomIn")}
+        />
+        <output aria-label="Zoom">{percent} %</output>
+        <IconButton
+          icon="minus"
+          label="Farther"
+          shortcut={keyOf("zoomOut")}
+          onClick={() => run("zoomOut")}
+        />
+        <IconButton
+          icon="fit"
+          label="The whole picture"
+          shortcut={keyOf("fit")}
+          onClick={() => run("fit")}
+        />
       </div>
     </nav>
   );

@@ -1,7 +1,10 @@
 /** Above the picture: what is open, undo and redo, how masks look, export. */
+import { type ReactNode, useRef } from "react";
 import type { Document } from "../core/document";
+import { DisplayPanel } from "./DisplayPanel";
 import { Icon, IconButton } from "./Icon";
 import { ThemeButton } from "./ThemeButton";
+import { useKeys } from "./keys";
 import type { Settings } from "./settings";
 import type { Command } from "./shortcuts";
 
@@ -12,8 +15,10 @@ interface Props {
   readonly onSettings: (values: Partial<Settings>) => void;
   readonly run: (command: Command) => void;
   readonly onClose: () => void;
+  readonly onImport: (file: File) => void;
   readonly onExportCoco: () => void;
   readonly onExportPng: () => void;
+  readonly children: ReactNode;
 }
 
 export function TopBar({
@@ -23,9 +28,12 @@ export function TopBar({
   onSettings,
   run,
   onClose,
+  onImport,
   onExportCoco,
   onExportPng,
+  children,
 }: Props) {
+  const keyOf = useKeys();
   const { annotations } = document.sheet;
   return (
     <header className="top-bar">
@@ -38,39 +46,21 @@ export function TopBar({
         <IconButton
           icon="undo"
           label="Undo"
-          shortcut="Ctrl+Z"
+          shortcut={keyOf("undo")}
           isDisabled={!document.past.length}
           onClick={() => run("undo")}
         />
         <IconButton
           icon="redo"
           label="Redo"
-          shortcut="Ctrl+Shift+Z"
+          shortcut={keyOf("redo")}
           isDisabled={!document.future.length}
           onClick={() => run("redo")}
         />
       </div>
-      <label className="slider">
-        Masks
-        <input
-          type="range"
-          min="0"
-          max="1"
-          step="0.05"
-          value={settings.opacity}
-          aria-label="Opacity of the masks"
-          onChange={(event) => onSettings({ opacity: Number(event.target.value) })}
-        />
-      </label>
-      <label className="check">
-        <input
-          type="checkbox"
-          checked={settings.hasHoverPreview}
-          onChange={(event) => onSettings({ hasHoverPreview: event.target.checked })}
-        />
-        Preview
-      </label>
+      <DisplayPanel settings={settings} onSettings={onSettings} />
       <div className="group">
+        <OpenMasks onFile={onImport} />
         <button
           type="button"
           disabled={!annotations.length}
@@ -88,8 +78,41 @@ export function TopBar({
           <Icon name="download" /> PNG
         </button>
       </div>
+      {children}
       <ThemeButton theme={settings.theme} onTheme={(theme) => onSettings({ theme })} />
-      <IconButton icon="help" label="Keys and gestures" shortcut="?" onClick={() => run("help")} />
+      <IconButton
+        icon="help"
+        label="Keys and gestures"
+        shortcut={keyOf("help")}
+        onClick={() => run("help")}
+      />
     </header>
+  );
+}
+
+function OpenMasks({ onFile }: { onFile: (file: File) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button
+        type="button"
+        title="Objects of this picture from a COCO JSON file"
+        onClick={() => input.current!.click()}
+      >
+        <Icon name="open" /> Open masks
+      </button>
+      <input
+        ref={input}
+        type="file"
+        accept=".json,application/json"
+        hidden
+        aria-label="File with masks"
+        onChange={(event) => {
+          const file = event.target.files?.[0];
+          event.target.value = ""; // the same file may come again
+          if (file) onFile(file);
+        }}
+      />
+    </>
   );
 }

@@ -1,19 +1,38 @@
 /** How a person likes to work: kept between visits. */
 import { useEffect, useState } from "react";
+import type { Look } from "../canvas/picture_tiles";
+import type { Bindings } from "./shortcuts";
 
 export type Theme = "auto" | "light" | "dark";
 
-export interface Settings {
+export interface Settings extends Look {
   readonly theme: Theme;
-  /** 0 to 1, of all masks. */
-  readonly opacity: number;
   /** In pixels of the image. */
   readonly brushRadius: number;
   readonly hasHoverPreview: boolean;
+  /** Whether to be told after half a minute on one object. */
+  readonly hasNudge: boolean;
+  /** Keys that are not those of the table. */
+  readonly keys: Bindings;
 }
 
 const KEY = "anymask-studio";
-const DEFAULTS: Settings = { theme: "auto", opacity: 0.6, brushRadius: 8, hasHoverPreview: true };
+
+export const DEFAULT_LOOK: Look = {
+  opacity: 0.6,
+  isOutlineOnly: false,
+  brightness: 1,
+  contrast: 1,
+};
+
+const DEFAULTS: Settings = {
+  ...DEFAULT_LOOK,
+  theme: "auto",
+  brushRadius: 8,
+  hasHoverPreview: true,
+  hasNudge: true,
+  keys: {},
+};
 
 export const BRUSH_RADII = { least: 0.5, most: 200 };
 

@@ -1,43 +1,53 @@
 /** The mask that a click here would give, while no object is in hand. */
-import { useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import type { Point } from "../core/brush";
 import type { ImageFrame } from "../core/frames";
 import type { Layer } from "../core/overlay";
-import { logitsOf } from "../core/prompts";
+import { type Answer, type Assistant, type Prompt, logitsOf } from "../core/prompts";
 import { bitmapToRle } from "../core/rle";
 import { upscaleMask } from "../core/upscale";
-import type { ModelClient } from "../model/client";
 
 const REST_MS = 40; // the pointer's pause before anything is asked
 
-/** The preview at the pixel, or null; `isWanted` while a click would begin an object. */
+export interface HoverPreview {
+  readonly layer: Layer | null;
+  /** What the model has said to this prompt already: a click where the pointer rests need not wait. */
+  readonly known: (prompt: Prompt) => Answer | null;
+}
+
+/** The preview at the pixel; `isWanted` while a click would begin an object. */
 export function useHoverPreview(
-  client: ModelClient,
+  assistant: Assistant,
   frame: ImageFrame,
   maskThreshold: number,
   pixel: Point | null,
   isWanted: boolean,
   colour: string,
-): Layer | null {
-  const [preview, setPreview] = useState<Layer | null>(null);
+): HoverPreview {
+  const [layer, setLayer] = useState<Layer | null>(null);
   const latest = useRef(0);
+  const answered = useRef<{ at: Point; answer: Answer } | null>(null);
   useEffect(() => {
     const number = ++latest.current;
-    if (!pixel || !isWanted) return setPreview(null);
+    if (!pixel || !isWanted) return setLayer(null);
     const timer = setTimeout(() => {
       const prompt = { clicks: [{ ...pixel, label: 1 as const }], box: null, maskInput: null };
-      client.askPreview(prompt, (answer) => {
+      assistant.askPreview(prompt, (answer) => {
         if (number !== latest.current) return;
-        const pixels = upscaleMask(
-          logitsOf(answer, answer.best),
-          answer.side,
-          frame,
-          maskThreshold,
-        );
-        setPreview({ mask: bitmapToRle(pixels, frame.originalSize), colour });
+        answered.current = { at: pixel, answer };
+        const logits = logitsOf(answer, answer.best);
+        const pixels = upscaleMask(logits, answer.side, frame, maskThreshold);
+        setLayer({ mask: bitmapToRle(pixels, frame.originalSize), colour });
       });
     }, REST_MS);
     return () => clearTimeout(timer);
-  }, [client, frame, maskThreshold, pixel?.x, pixel?.y, isWanted, colour]);
-  return isWanted ? preview : null;
+  }, [assistant, frame, maskThreshold, pixel?.x, pixel?.y, isWanted, colour]);
+
+  const known = useCallback(({ clicks, box, maskInput }: Prompt) => {
+    const [click, ...others] = clicks;
+    const { at, answer } = answered.current ?? {};
+    const isSame = click?.label === 1 && click.x === at?.x && click.y === at.y;
+    return isSame && !others.length && !box && !maskInput ? answer! : null;
+  }, []);
+  return { layer: isWanted ? layer : null, known };
 }

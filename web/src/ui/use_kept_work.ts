@@ -1,38 +1,41 @@
 /** Writes every change to the journal, one write at a time, the latest state always last. */
-import { useEffect, useRef, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 import type { Sheet } from "../core/document";
 import { type Journal, toKept } from "../storage/journal";
+import type { Saving } from "./StatusLine";
 
-export type SaveState = "saved" | "saving" | "failed";
+const SAVED: Saving = { text: "Kept in this browser", isProblem: false };
+const WRITING: Saving = { text: "Keeping…", isProblem: false };
+const FAILED: Saving = {
+  text: "Not kept: the browser's storage is full. Export your work.",
+  isProblem: true,
+};
 
-export function useKeptWork(journal: Journal, hash: string, sheet: Sheet): SaveState {
-  const [state, setState] = useState<SaveState>("saved");
+/** How far keeping is, and the function that keeps a state of the work. */
+export function useKeptWork(journal: Journal, hash: string): [Saving, (sheet: Sheet) => void] {
+  const [saving, setSaving] = useState(SAVED);
   const waiting = useRef<Sheet | null>(null);
   const isWriting = useRef(false);
-  const isFirst = useRef(true);
-  useEffect(() => {
-    if (isFirst.current) {
-      isFirst.current = false; // what was read is there
-      return;
-    }
-    waiting.current = sheet;
-    setState("saving");
-    if (isWriting.current) return;
-    isWriting.current = true;
-    void (async () => {
+  const keep = useCallback(
+    async (sheet: Sheet) => {
+      waiting.current = sheet;
+      setSaving(WRITING);
+      if (isWriting.current) return;
+      isWriting.current = true;
       try {
         while (waiting.current) {
           const next = waiting.current;
           waiting.current = null;
           await journal.keepWork(toKept(hash, next));
         }
-        setState("saved");
+        setSaving(SAVED);
       } catch {
-        setState("failed");
+        setSaving(FAILED);
       } finally {
         isWriting.current = false;
       }
-    })();
-  }, [journal, hash, sheet.annotations, sheet.draft, sheet.numBegun]);
-  return state;
+    },
+    [journal, hash],
+  );
+  return [saving, (sheet) => void keep(sheet)];
 }

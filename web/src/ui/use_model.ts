@@ -1,12 +1,18 @@
 /** The model of this page, and how far it is. */
 import { useEffect, useMemo, useState } from "react";
 import { ModelClient } from "../model/client";
-import type { ModelDescription } from "../model/protocol";
+import type {
+  ModelDescription,
+  ModelSource,
+  PreparedImage,
+  WorkerChannel,
+} from "../model/protocol";
 
 export interface ModelStatus {
   /** Of the model's bytes, 0 to 1. */
   readonly fraction: number;
   readonly description: ModelDescription | null;
+  /** 0 where a server answers. */
   readonly numThreads: number;
   /** How long the picture took, or null while it is on its way. */
   readonly encodeMilliseconds: number | null;
@@ -25,38 +31,55 @@ export interface Model {
   readonly status: ModelStatus;
   /** Encode a picture; the status tells when it is done. */
   open(image: ImageBitmap): void;
+  /** Fetch what a server has encoded. */
+  openPrepared(prepared: PreparedImage): void;
   readonly client: ModelClient;
 }
 
-/** The model whose files lie at `modelUrl`, in a worker for as long as the page lives. */
-export function useModel(modelUrl: string): Model {
+/** The worker of this page's model. */
+export const startWorker = () =>
+  new Worker(new URL("../model/worker.ts", import.meta.url), { type: "module" });
+
+/**
+ * A model for as long as the component lives.
+ *
+ * @param source where it lies; null while that is not known yet.
+ * @param connect makes the way to it, once.
+ */
+export function useModel(
+  source: ModelSource | null,
+  connect: () => WorkerChannel = startWorker,
+): Model {
   const [status, setStatus] = useState(START);
   const update = (values: Partial<ModelStatus>) =>
     setStatus((before) => ({ ...before, ...values }));
-  const worker = useMemo(
-    () => new Worker(new URL("../model/worker.ts", import.meta.url), { type: "module" }),
-    [],
-  );
+  const channel = useMemo(connect, []);
   const client = useMemo(
     () =>
-      new ModelClient(
-        worker,
-        {
-          onLoading: (fraction) => update({ fraction }),
-          onLoaded: (description, numThreads) => update({ description, numThreads }),
-          onEncoded: (encodeMilliseconds) => update({ encodeMilliseconds }),
-          onFailed: (failure) => update({ failure }),
-        },
-        modelUrl,
-      ),
-    [worker, modelUrl],
+      new ModelClient(channel, {
+        onLoading: (fraction) => update({ fraction }),
+        onLoaded: (description, numThreads) => update({ description, numThreads }),
+        onEncoded: (encodeMilliseconds) => update({ encodeMilliseconds }),
+        onFailed: (failure) => update({ failure }),
+      }),
+    [channel],
   );
   useEffect(() => {
-    worker.onerror = () => update({ failure: "This browser cannot run the model." });
-  }, [worker]);
+    channel.addEventListener("error", () =>
+      update({ failure: "This browser cannot run the model." }),
+    );
+    return () => channel.terminate();
+  }, [channel]);
+  useEffect(() => {
+    if (source) client.load(source);
+  }, [client, source]);
   const open = (image: ImageBitmap) => {
     update({ encodeMilliseconds: null });
     client.open(image);
   };
-  return { status, open, client };
+  const openPrepared = (prepared: PreparedImage) => {
+    update({ encodeMilliseconds: null });
+    client.openPrepared(prepared);
+  };
+  return { status, open, openPrepared, client };
 }
