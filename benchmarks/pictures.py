@@ -45,7 +45,7 @@ SCENES = (
 )
 
 
-def scene_panels(predictor: anymask.Predictor, scene: Scene) -> list[Picture]:
+def scene_panels(predictor: anymask.CloseUpPredictor, scene: Scene) -> list[Picture]:
     """GrabCut from the box, the model from the box, the model from the click."""
     image = anymask.read_image(PHOTOS / scene.photo)
     embedding = predictor.embed(image)
@@ -53,7 +53,7 @@ def scene_panels(predictor: anymask.Predictor, scene: Scene) -> list[Picture]:
     click = anymask.Prompt(point_coords=[scene.click], point_labels=[1])
     panels = [draw_overlay(image, [grabcut_mask(image, np.array(scene.box))], [box])]
     for prompt in (box, click):
-        prediction = predictor.predict(embedding, prompt)
+        (prediction,) = predictor.predict(embedding, [prompt])
         panels.append(draw_overlay(image, [prediction.masks[prediction.best]], [prompt]))
     return panels
 
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", help="name or path (default: the default model)")
     args = parser.parse_args()
-    predictor = anymask.load_model(args.model)
+    predictor = anymask.CloseUpPredictor(anymask.load_model(args.model))
     rows = [scene_panels(predictor, scene) for scene in SCENES]
     args.folder.mkdir(parents=True, exist_ok=True)
     path = args.folder / "beside-grabcut.jpg"
