@@ -21,6 +21,7 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".wasm": "application/wasm",
 }
+_READ = ["GET", "HEAD"]
 _FOREVER = "public, max-age=31536000, immutable"  # a changed file has another name
 _ASK_AGAIN = "no-cache"
 _NOT_BUILT = "The pages are not built. Run: make web. The API is at /api/openapi.json.\n"
@@ -34,7 +35,7 @@ def front_end() -> Path:
 _FrontEnd = Annotated[Path, Depends(front_end)]
 
 
-@router.get("/")
+@router.api_route("/", methods=_READ)
 def get_page(folder: _FrontEnd) -> Response:
     """Give the page."""
     if not (folder / "index.html").is_file():
@@ -42,7 +43,7 @@ def get_page(folder: _FrontEnd) -> Response:
     return _file(folder, "index.html", _ASK_AGAIN)
 
 
-@router.get("/icon.svg")
+@router.api_route("/icon.svg", methods=_READ)
 def get_icon(folder: _FrontEnd) -> Response:
     """Give the page's icon."""
     return _file(folder, "icon.svg", _ASK_AGAIN)
@@ -60,7 +61,7 @@ def get_mode(studio: StudioOf) -> dict[str, Any]:
     }
 
 
-@router.get("/assets/{name}")
+@router.api_route("/assets/{name}", methods=_READ)
 def get_asset(name: str, folder: _FrontEnd) -> Response:
     """Give a script, a style sheet or the like; its name has a hash of its content."""
     return _file(folder / "assets", name, _FOREVER)

@@ -64,16 +64,18 @@ export function FindPanel({ findText, findings, onFindings, onTake, ref }: Props
           void find(field.value.trim());
         }}
       >
-        <Icon name="search" />
-        <input
-          ref={ref}
-          name="text"
-          type="text"
-          placeholder="Find by words"
-          aria-label="Find by words"
-          autoComplete="off"
-          maxLength={200}
-        />
+        <label title="Find by words">
+          <Icon name="search" />
+          <input
+            ref={ref}
+            name="text"
+            type="text"
+            placeholder="Find by words"
+            aria-label="Find by words"
+            autoComplete="off"
+            maxLength={200}
+          />
+        </label>
         <button type="submit">Find</button>
       </form>
       <p role="status" className="find-note">
