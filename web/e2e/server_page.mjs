@@ -44,5 +44,9 @@ export async function openAt(page, hash) {
 
 /** Waits until the server has all. */
 export async function waitUntilSaved(page) {
+  // What was just done is not on the line before the page has painted it.
+  await page.evaluate(
+    () => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then))),
+  );
   await page.locator(".status-line span", { hasText: /^Saved$/ }).waitFor();
 }
