@@ -1,5 +1,5 @@
 // A served studio's screens and its API as the page may use it, for the scripts of this folder.
-import { visitPage, waitUntilReady } from "./browser.mjs";
+import { painted, visitPage, waitUntilReady } from "./browser.mjs";
 
 // Whoever is not logged in yet is told so, which browsers print as an error.
 const isNotLoggedIn = (error) => error.includes("401");
@@ -44,9 +44,6 @@ export async function openAt(page, hash) {
 
 /** Waits until the server has all. */
 export async function waitUntilSaved(page) {
-  // What was just done is not on the line before the page has painted it.
-  await page.evaluate(
-    () => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then))),
-  );
+  await painted(page);
   await page.locator(".status-line span", { hasText: /^Saved$/ }).waitFor();
 }

@@ -57,24 +57,16 @@ def read_image(
     name = _name_of(source)
     with _opened(source, name) as stream:
         image = _open_image(stream, name, max_pixels)
-        try:
+        with _telling_damage(
+            f"{name} must be a whole image file, got a damaged or cut off one",
+            "Copy or export it again.",
+        ):
             if least_side is not None and image.format == "JPEG":
                 scale = least_side / max(image.size)
                 wanted = (math.ceil(image.width * scale), math.ceil(image.height * scale))
                 image.draft(None, wanted)
-            _load(image, max_pixels)
-            # An icon may hold a picture larger than its header says.
-            _check_pixels(image, name, max_pixels)
-            rgb = to_rgb_array(image)
-        except ImageReadError:
-            raise
-        except Exception as error:
-            # Pillow's decoders raise whatever the damage leads to, not only OSError.
-            raise ImageReadError(
-                f"{name} must be a whole image file, got a damaged or cut off one ({error}). "
-                "Copy or export it again."
-            ) from error
-        return rgb
+            _load(image, name, max_pixels)
+            return to_rgb_array(image)
 
 
 def read_image_size(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[int, int]:
@@ -104,20 +96,15 @@ def read_labels(
     name = _name_of(source)
     with _opened(source, name) as stream:
         image = _open_image(stream, name, max_pixels)
-        try:
-            _load(image, max_pixels)
-            _check_pixels(image, name, max_pixels)
+        with _telling_damage(
+            f"{name} must be a whole image of labels, got a damaged or other file",
+            "Write it again.",
+        ):
+            _load(image, name, max_pixels)
             alike = {"LA": "L", "PA": "P"}.get(image.mode)
             labels = image.convert(alike) if alike else image
             is_grey = labels.mode in ("1", "L", "P", "I") or labels.mode.startswith("I;16")
             values = np.array(labels if is_grey else labels.convert("RGB"))
-        except ImageReadError:
-            raise
-        except Exception as error:
-            raise ImageReadError(
-                f"{name} must be a whole image of labels, got a damaged or other file ({error}). "
-                "Write it again."
-            ) from error
     if values.ndim == 3:
         values = values @ np.array([1, 256, 65536])
     return values.view(np.uint8) if values.dtype == np.bool_ else values, labels.mode == "P"
@@ -273,10 +260,23 @@ def _open_image(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
     return image
 
 
-def _load(image: Image.Image, max_pixels: int) -> None:
-    """Decode the pixels in place; these two formats read headers, and warn, only now."""
+@contextmanager
+def _telling_damage(what: str, advice: str) -> Iterator[None]:
+    """A context in which Pillow decodes: its decoders raise whatever the damage leads to."""
+    try:
+        yield
+    except ImageReadError:
+        raise
+    except Exception as error:
+        raise ImageReadError(f"{what} ({error}). {advice}") from error
+
+
+def _load(image: Image.Image, name: str, max_pixels: int) -> None:
+    """Decode the pixels in place; two formats read headers, and warn, only now."""
     with _quiet_pillow(max_pixels) if image.format in ("TIFF", "ICO") else nullcontext():
         image.load()
+    # An icon may hold a picture larger than its header says.
+    _check_pixels(image, name, max_pixels)
 
 
 def _check_pixels(image: Image.Image, name: str, max_pixels: int) -> None:

@@ -4,6 +4,7 @@ import type { KeptPicture } from "../storage/journal";
 import { Icon, IconButton } from "./Icon";
 import { ThemeButton } from "./ThemeButton";
 import type { Settings } from "./settings";
+import { useDrop } from "./use_drop";
 import type { ModelStatus } from "./use_model";
 
 interface Props {
@@ -28,31 +29,19 @@ export function StartScreen({
   onForget,
 }: Props) {
   const input = useRef<HTMLInputElement>(null);
-  const [isOver, setIsOver] = useState(false);
   const isReady = status.description !== null;
   const take = (files: FileList | null | undefined) => {
     const file = files?.[0];
     if (file && isReady) void onFile(file);
   };
+  const [isOver, dropTarget] = useDrop(({ files }) => take(files));
   useEffect(() => {
     const paste = (event: ClipboardEvent) => take(event.clipboardData?.files);
     addEventListener("paste", paste);
     return () => removeEventListener("paste", paste);
   });
   return (
-    <main
-      className={`start ${isOver ? "start-over" : ""}`}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setIsOver(true);
-      }}
-      onDragLeave={() => setIsOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setIsOver(false);
-        take(event.dataTransfer.files);
-      }}
-    >
+    <main className={`start ${isOver ? "start-over" : ""}`} {...dropTarget}>
       <div className="start-corner">
         <ThemeButton theme={settings.theme} onTheme={(theme) => onSettings({ theme })} />
       </div>

@@ -60,9 +60,9 @@ def list_projects(session: Session, user: User | None = None) -> list[Project]:
     return list(session.scalars(query))
 
 
-def get_project(session: Session, project_id: int) -> Project:
-    """Return the project; NotFoundError if there is none."""
-    project = session.get(Project, project_id)
+def get_project(session: Session, project_id: int, *, lock: bool = False) -> Project:
+    """Return the project, for a change if `lock`; NotFoundError if there is none."""
+    project = session.get(Project, project_id, with_for_update=lock)
     if project is None:
         raise NotFoundError(f"project must exist, got {project_id}. List them.")
     return project
@@ -80,9 +80,7 @@ def change_project(
         NotFoundError: there is no such project.
         InvalidInputError: fewer annotators than before, whose work would belong nowhere.
     """
-    project = session.get(Project, project_id, with_for_update=True)
-    if project is None:
-        raise NotFoundError(f"project must exist, got {project_id}. List them.")
+    project = get_project(session, project_id, lock=True)
     if guideline is not None:
         project.guideline = guideline
     if annotators_per_image is not None:

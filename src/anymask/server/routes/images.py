@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -33,6 +35,7 @@ from anymask.server.uploads import disposition
 
 router = APIRouter(prefix="/api", tags=["images"])
 
+_BYTES = "application/octet-stream"
 _FOREVER = "private, max-age=31536000, immutable"
 _Known = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 
@@ -68,14 +71,8 @@ def get_decoder(
     present = studio.decoder.key(model_id)
     if key not in (None, present):
         raise NotFoundError(f"key must be {present}, got {key}. See /api/model.")
-    headers = {
-        "ETag": f'"{present}"',
-        "Cache-Control": _FOREVER if key else "private, no-cache",
-    }
-    if _is_known(known, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    data = studio.decoder.read(model_id)
-    return Response(data, media_type="application/octet-stream", headers=headers)
+    headers = _headers(present, is_final=bool(key))
+    return _unless_known(known, headers, lambda: studio.decoder.read(model_id), _BYTES)
 
 
 @router.get("/images/{image_id}")
@@ -88,15 +85,9 @@ def get_image_row(image_id: RowId, user: Annotator, studio: StudioOf) -> ImageVi
 def get_file(image_id: RowId, user: Annotator, studio: StudioOf, known: _Known = None) -> Response:
     """Give the image's file as it was uploaded; it never changes."""
     image = _image(studio, image_id)
-    headers = {
-        "ETag": f'"{image.digest}"',
-        "Cache-Control": _FOREVER,
-        "Content-Disposition": disposition(image.name),
-    }
-    if _is_known(known, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    data = studio.blobs.read(image_blob(image.digest))
-    return Response(data, media_type=image.media_type, headers=headers)
+    headers = _headers(image.digest) | {"Content-Disposition": disposition(image.name)}
+    blob = image_blob(image.digest)
+    return _unless_known(known, headers, lambda: studio.blobs.read(blob), image.media_type)
 
 
 @router.get("/images/{image_id}/thumbnail", response_class=Response)
@@ -105,11 +96,8 @@ def get_thumbnail(
 ) -> Response:
     """Give a small WebP picture of the image, for lists; it never changes."""
     image = _image(studio, image_id)
-    headers = {"ETag": f'"{image.digest}-thumbnail"', "Cache-Control": _FOREVER}
-    if _is_known(known, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    data = read_thumbnail(studio.blobs, image.digest, studio.settings.max_pixels)
-    return Response(data, media_type=MEDIA_TYPE, headers=headers)
+    make = partial(read_thumbnail, studio.blobs, image.digest, studio.settings.max_pixels)
+    return _unless_known(known, _headers(f"{image.digest}-thumbnail"), make, MEDIA_TYPE)
 
 
 @router.get("/images/{image_id}/embedding", response_class=Response)
@@ -129,14 +117,8 @@ def get_embedding(
     model_id = studio.embeddings.predictor.model_id
     if model not in (None, model_id):
         raise NotFoundError(f"model must be {model_id}, got {model}. See /api/model.")
-    headers = {
-        "ETag": f'"{studio.embeddings.tag(image)}"',
-        "Cache-Control": _FOREVER if model else "private, no-cache",
-    }
-    if _is_known(known, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    data = studio.embeddings.encoded(image)
-    return Response(data, media_type="application/octet-stream", headers=headers)
+    headers = _headers(studio.embeddings.tag(image), is_final=bool(model))
+    return _unless_known(known, headers, lambda: studio.embeddings.encoded(image), _BYTES)
 
 
 @router.post("/images/{image_id}/masks")
@@ -193,9 +175,19 @@ def _image(studio: Studio, image_id: int) -> Image:
         return get_image(session, image_id)
 
 
-def _is_known(known: str | None, tag: str) -> bool:
+def _headers(tag: str, *, is_final: bool = True) -> dict[str, str]:
+    """What tells a browser how long to keep an answer, and by what to ask for it again."""
+    return {"ETag": f'"{tag}"', "Cache-Control": _FOREVER if is_final else "private, no-cache"}
+
+
+def _unless_known(
+    known: str | None, headers: dict[str, str], read: Callable[[], bytes], media_type: str
+) -> Response:
+    """The content, which is only read if the browser does not have it already."""
     tags = [one.strip().removeprefix("W/") for one in (known or "").split(",")]
-    return tag in tags or "*" in tags
+    if headers["ETag"] in tags or "*" in tags:
+        return Response(status_code=304, headers=headers)
+    return Response(read(), media_type=media_type, headers=headers)
 
 
 def _encoded(logits: NDArray[np.float32]) -> str:

@@ -2,6 +2,7 @@
 import { useRef, useState } from "react";
 import type { Api } from "../../api/client";
 import { Icon } from "../Icon";
+import { useDrop } from "../use_drop";
 import { droppedFiles } from "./dropped_files";
 
 interface Props {
@@ -27,7 +28,6 @@ export function UploadArea({ api, project, onAdded }: Props) {
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
   const [upload, setUpload] = useState<Upload | null>(null);
-  const [isOver, setIsOver] = useState(false);
   const isBusy = upload !== null && upload.numDone < upload.total;
 
   /** What is wrong with each part that did not come in. */
@@ -70,20 +70,14 @@ export function UploadArea({ api, project, onAdded }: Props) {
     void send([...input.files!]);
     input.value = ""; // the same again is a change, too
   };
+  const [isOver, dropTarget] = useDrop((data) => {
+    if (!isBusy) void droppedFiles(data).then(send);
+  });
   return (
     <section
       className={`upload ${isOver ? "upload-over" : ""}`}
       aria-label="Add pictures and masks"
-      onDragOver={(event) => {
-        event.preventDefault();
-        setIsOver(true);
-      }}
-      onDragLeave={() => setIsOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setIsOver(false);
-        if (!isBusy) void droppedFiles(event.dataTransfer).then(send);
-      }}
+      {...dropTarget}
     >
       <span className="soft">
         Drop pictures, folders, or annotations (ZIP, JSON, XML) here, or choose
