@@ -42,12 +42,12 @@ async function annotate(page) {
   await page.mouse.down();
   await page.mouse.move(...(await at(page, 0.9, 0.2)), { steps: 5 });
   await page.mouse.up();
-  const painted = await area(page);
-  assert(painted > before, `the brush adds pixels: ${before} to ${painted}`);
+  const brushed = await area(page);
+  assert(brushed > before, `the brush adds pixels: ${before} to ${brushed}`);
   await page.keyboard.press("Control+z");
   assert.equal(await area(page), before);
   await page.keyboard.press("Control+Shift+z");
-  assert.equal(await area(page), painted);
+  assert.equal(await area(page), brushed);
 
   // keep, name
   await page.keyboard.press("Enter");

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { dropPicture, waitUntilReady, withPage } from "./browser.mjs";
+import { dropPicture, painted, waitUntilReady, withPage } from "./browser.mjs";
 import { area, objectNames, suggestions } from "./studio_page.mjs";
 
 const [site, picture, output] = process.argv.slice(2);
@@ -53,12 +53,12 @@ async function annotate(page) {
   // a stroke along the cross, undone and done again
   const before = await area(page);
   await press(page, "b", ...times(2, "Shift+ArrowDown"), "x", ...times(6, "ArrowRight"), "x");
-  const painted = await area(page);
-  assert.notEqual(painted, before, "the brush changes the mask");
+  const brushed = await area(page);
+  assert.notEqual(brushed, before, "the brush changes the mask");
   await press(page, "Control+z");
   assert.equal(await area(page), before);
   await press(page, "Control+Shift+z");
-  assert.equal(await area(page), painted);
+  assert.equal(await area(page), brushed);
   await press(page, "Enter");
   await said(page, "Object kept, 1 object now.");
 
@@ -101,6 +101,7 @@ async function annotate(page) {
   await press(page, "q");
   await tabTo(page, "Close");
   await press(page, "Enter");
+  await painted(page);
   await page.getByText("Kept in this browser").waitFor();
   await page.reload();
   await page.locator(".object").first().waitFor({ timeout: 120_000 });
