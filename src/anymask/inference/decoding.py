@@ -1,5 +1,6 @@
 """The decoder in use: what prompts share is made once an image, and few go through it together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -35,13 +36,27 @@ def prepare_decoding(model: Sam, features: ImageFeatures, dtype: torch.dtype) ->
 
 
 def decode_prompts(
-    model: Sam, image: DecodableImage, prompts: PromptTensors, *, multimask_output: bool
+    model: Sam,
+    image: DecodableImage,
+    prompts: PromptTensors,
+    *,
+    multimask_output: bool,
+    decode: Callable[..., DecodedMasks] | None = None,
 ) -> DecodedMasks:
-    """Return the float32 answers to P prompts about one image, in their order."""
+    """Return the float32 answers to P prompts about one image, in their order.
+
+    Args:
+        model: whose decoder answers.
+        image: prepared by the same model.
+        prompts: P of them.
+        multimask_output: as of `Sam.decode`.
+        decode: that method, translated for the device; None for itself.
+    """
+    decode = decode or model.decode
     P, cells = len(prompts.point_labels), image.features.image_embeddings
     parts = prompts.split(_prompts_at_once(model, cells) or P)
     answers = [
-        model.decode(
+        decode(
             image.features,
             part,
             torch.zeros(len(part.point_labels), dtype=torch.int64, device=cells.device),
@@ -50,6 +65,7 @@ def decode_prompts(
         )
         for part in parts
     ]
+    # Joining copies: a CUDA graph writes its next answer over this one.
     decoded = DecodedMasks.cat(answers)
     return DecodedMasks(
         low_res_logits=decoded.low_res_logits.float(),

@@ -38,8 +38,9 @@ class Predictor:
             are (`select_placement`). Prompts and tokens stay float32, as bfloat16 cannot tell
             neighbouring pixels apart.
         text_encoder: the one whose embeddings the model was trained with, for prompts with text.
-        compile: translate the network for this device (`torch.compile`); the first call of each
-            shape takes minutes, the others less time. Needs a C++ compiler, or Triton on a GPU.
+        compile: translate the network for this device (`torch.compile`), the decoder into CUDA
+            graphs on a GPU; the first call of each shape takes up to minutes, the others less
+            time. Needs a C++ compiler, or Triton on a GPU.
 
     Attributes:
         placement: the device and dtype that were chosen, and why.
@@ -65,7 +66,10 @@ class Predictor:
         self.model_id = model_id
         self.text_encoder = text_encoder
         self._check_text_encoder()
-        self._encode = torch.compile(model.encode_images) if compile else model.encode_images
+        self._encode, self._decode = model.encode_images, model.decode
+        if compile:
+            self._encode = torch.compile(model.encode_images)
+            self._decode = torch.compile(model.decode, mode="reduce-overhead")
         self._mark = object()  # of what this predictor keeps with an embedding
         is_conv = isinstance(model.config.image_encoder, ConvConfig)
         # CPUs convolve channels-last images faster.
@@ -209,7 +213,9 @@ class Predictor:
         image = embedding.prepared(
             self._mark, partial(prepare_decoding, self.model, dtype=self.placement.decoder_dtype)
         )
-        return decode_prompts(self.model, image, prompts, multimask_output=multimask_output)
+        return decode_prompts(
+            self.model, image, prompts, multimask_output=multimask_output, decode=self._decode
+        )
 
     def _encode_scaled(self, images: Sequence[NDArray[np.uint8]]) -> ImageFeatures:
         """The float32 features of images (h, w, 3) whose longer side is the model's."""

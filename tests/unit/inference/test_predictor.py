@@ -164,14 +164,30 @@ def test_a_predictor_in_a_short_type_leaves_the_callers_weights(name):
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-def test_a_compiled_predictor_translates_the_encoder(monkeypatch):
-    compiled = []
-    monkeypatch.setattr(torch, "compile", lambda part: compiled.append(part) or part)
+def test_a_compiled_predictor_translates_encoder_and_decoder(monkeypatch):
+    used = []
+
+    def translate(part, mode=None):
+        return lambda *args, **more: used.append((part, mode)) or part(*args, **more)
+
+    monkeypatch.setattr(torch, "compile", translate)
     model = build_sam(tiny(), seed=7)
     predictor = Predictor(model, "tiny-test", "cpu", "float32", compile=True)
-    assert compiled == [model.encode_images]
-    expected = tiny_predictor().predict(tiny_predictor().embed(noise_image()), POINT)
-    assert_close(predictor.predict(predictor.embed(noise_image()), POINT), expected)
+    got = predictor.predict(predictor.embed(noise_image()), POINT)
+    assert used == [(model.encode_images, None), (model.decode, "reduce-overhead")]
+    assert_close(got, tiny_predictor().predict(tiny_predictor().embed(noise_image()), POINT))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own imports
+def test_a_compiled_predictor_answers_as_before():
+    predictor = Predictor(build_sam(tiny(), seed=7), "tiny-test", "cpu", "float32", compile=True)
+    plain = tiny_predictor()
+    for prompts in ([POINT], [POINT] * 3):  # the second shape is translated anew
+        got = predictor.predict(predictor.embed(noise_image()), prompts)
+        expected = plain.predict(plain.embed(noise_image()), prompts)
+        for one, other in zip(got, expected, strict=True):
+            assert_close(one, other)
 
 
 def test_array_that_may_not_be_written_is_embedded_without_a_warning():
