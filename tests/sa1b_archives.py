@@ -53,12 +53,19 @@ def record_of(number: int, masks: Iterable[NDArray[np.bool_]], **changes: Any) -
     return {"image": image, "annotations": annotations, **changes}
 
 
+def jpeg_bytes(number: int, size: tuple[int, int] = (48, 64), **options: Any) -> bytes:
+    """The image as a file, of another kind if the options say so."""
+    stream = io.BytesIO()
+    Image.fromarray(draw_image(number, size)).save(
+        stream, **({"format": "JPEG", "quality": 95} | options)
+    )
+    return stream.getvalue()
+
+
 def pair_files(number: int, size: tuple[int, int] = (48, 64)) -> list[tuple[str, bytes]]:
     """The two files of an image: name and content."""
-    stream = io.BytesIO()
-    Image.fromarray(draw_image(number, size)).save(stream, format="JPEG", quality=95)
     record = json.dumps(record_of(number, draw_masks(number, size))).encode()
-    return [(f"./sa_{number}.jpg", stream.getvalue()), (f"./sa_{number}.json", record)]
+    return [(f"./sa_{number}.jpg", jpeg_bytes(number, size)), (f"./sa_{number}.json", record)]
 
 
 def pack(files: Iterable[tuple[str, bytes]], *, is_gzip: bool = False) -> bytes:

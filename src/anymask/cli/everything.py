@@ -201,7 +201,7 @@ def _write(
 ) -> dict[str, Any]:
     """Write one image's files, the JSON last as it marks the image as done."""
     from anymask.core.image_io import write_png
-    from anymask.core.records import ImageRecord, write_records
+    from anymask.core.records import ImageRecord, mask_id, write_records
     from anymask.inference.overlay import draw_rle_overlay
 
     # From the name, so that a resumed or a larger run gives the same numbers.
@@ -209,8 +209,7 @@ def _write(
     record = ImageRecord(
         image_id=image_id, width=image.shape[1], height=image.shape[0], file_name=path.name
     )
-    # JSON readers keep whole numbers up to 2^53: 32 bits of image, 16 of mask.
-    numbered = [replace(mask, id=(image_id << 16) + mask.id) for mask in masks]
+    numbered = [replace(mask, id=mask_id(image_id, mask.id)) for mask in masks]
     by_size = sorted(masks, key=lambda mask: -mask.area)
     overlay = draw_rle_overlay(image, [mask.segmentation for mask in by_size])
     write_png(output / f"{path.stem}_overlay.png", overlay)

@@ -20,6 +20,8 @@ COMMANDS = {
     "bench": "how fast the model is here, beside what else is installed",
     "serve": "the annotation studio: its server, or pages that need none",
     "studio": "bring folders into a studio's projects, and projects into files",
+    "dataset": "a data set in SA-1B's layout: write, check, look at, convert",
+    "engine": "the data engine: rounds of annotation and training, and the data set",
     "convert": "annotations from one format to another",
     "export": "encoder and decoder as files for other runtimes",
     "models": "list, download, inspect and merge weights",
@@ -44,7 +46,9 @@ def build_parser(commands: Collection[str] = tuple(COMMANDS)) -> argparse.Argume
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
-        command = subparsers.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        command = subparsers.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}."
+        )
         if name in commands:
             import_module(f"anymask.cli.{name}").add_arguments(command)
     completion = subparsers.add_parser("completion", help="print a completion script for a shell")

@@ -36,6 +36,10 @@ class OutputError(AnymaskError, OSError):
     """A result could not be written (read-only folder, full disk)."""
 
 
+class ProcessError(AnymaskError, ChildProcessError):
+    """A process that worked for this one was ended from outside (memory ran out, a kill)."""
+
+
 class MissingExtraError(AnymaskError, ImportError):
     """An optional dependency is not installed; the text names the pip line."""
 

@@ -63,6 +63,19 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_bytes(path, text.encode("utf-8") + b"\n")
 
 
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Return what a UTF-8 JSON file holds.
+
+    Raises:
+        InvalidInputError: there is no such file, or it is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInputError(f"{path} must be readable JSON, got: {reason}.") from None
+
+
 def rename_folder(temporary: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     """Make a finished folder appear under its name, durably; nothing may be there yet.
 

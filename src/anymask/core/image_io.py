@@ -82,6 +82,17 @@ def read_image_size(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[
         return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
+def is_turned(source: str | os.PathLike[str] | bytes | BinaryIO) -> bool:
+    """Return whether only the EXIF tag of an image file turns its pixels upright.
+
+    Raises:
+        ImageReadError: missing, empty, not an image, or too large.
+    """
+    name = _name_of(source)
+    with _opened(source, name) as stream:
+        return _orientation(_open_image(stream, name, MAX_PIXELS)) in _TURNS
+
+
 def read_labels(
     source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[NDArray[np.integer[Any]], bool]:

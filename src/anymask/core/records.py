@@ -10,9 +10,48 @@ from typing import Any
 
 from anymask.core.errors import InvalidInputError
 from anymask.core.files import write_json
+from anymask.core.geometry import xyxy_to_xywh
 from anymask.core.rle import Rle
 
 Box = tuple[float, float, float, float]
+
+# JSON readers keep whole numbers up to 2^53: 16 bits for the mask leave 37 for the image.
+_PLACE_BITS = 16
+_MAX_IMAGE_ID = (1 << 53 - _PLACE_BITS) - 1
+
+
+def mask_id(image_id: int, place: int) -> int:
+    """Return the id of an image's mask, unique over a set; from 0, `place` counts in the image.
+
+    Raises:
+        InvalidInputError: a number is too large or negative.
+
+    >>> mask_id(3, 5), place_of_mask(mask_id(3, 5))
+    (196613, (3, 5))
+    """
+    if not (0 <= image_id <= _MAX_IMAGE_ID and 0 <= place < 1 << _PLACE_BITS):
+        raise InvalidInputError(
+            f"image_id must be in [0, {_MAX_IMAGE_ID}] and place in [0, {(1 << _PLACE_BITS) - 1}], "
+            f"got {image_id} and {place}. Number images and masks from 0 or 1."
+        )
+    return (image_id << _PLACE_BITS) + place
+
+
+def place_of_mask(mask_id: int) -> tuple[int, int]:
+    """Return the image's id and the place in it that `mask_id` was made of."""
+    return mask_id >> _PLACE_BITS, mask_id & (1 << _PLACE_BITS) - 1
+
+
+def exact_box(rle: Rle) -> Box:
+    """Return a mask's box as x, y, width, height, as COCO has it; zeros when it is empty."""
+    x, y, width, height = xyxy_to_xywh(rle.to_box()).tolist()
+    return x, y, width, height
+
+
+def released_box(rle: Rle) -> Box:
+    """Return a mask's box as SA-1B has it: width and height are last minus first pixel inside."""
+    x, y, width, height = exact_box(rle)
+    return x, y, max(width - 1, 0.0), max(height - 1, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +111,32 @@ class MaskRecord:
     id: int
     stability_score: float
 
+    @classmethod
+    def without_generator(
+        cls,
+        segmentation: Rle,
+        *,
+        id: int,
+        predicted_iou: float = 0.0,
+        point_coords: tuple[tuple[float, float], ...] = (),
+    ) -> "MaskRecord":
+        """Return the record of a mask that a person or another program made.
+
+        What nobody estimated is 0 (a generator's masks never are), there are no points unless
+        somebody clicked, and the crop is the whole image.
+        """
+        height, width = segmentation.size
+        return cls(
+            bbox=exact_box(segmentation),
+            area=segmentation.area,
+            segmentation=segmentation,
+            predicted_iou=predicted_iou,
+            point_coords=point_coords,
+            crop_box=(0.0, 0.0, float(width), float(height)),
+            id=id,
+            stability_score=0.0,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain JSON data, keys in SA-1B's order."""
         return {
@@ -120,12 +185,27 @@ def read_records(path: str | os.PathLike[str]) -> tuple[ImageRecord, list[MaskRe
             wrong type, or a mask has another size than the image; the text names file and mask.
     """
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidInputError(
-            f"{os.fspath(path)} must be a readable SA-1B JSON file, got: {error}. Check the file."
-        ) from error
-    place = os.fspath(path)
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise _unreadable(os.fspath(path), error) from error
+    return parse_records(raw, os.fspath(path))
+
+
+def parse_records(raw: bytes, name: str) -> tuple[ImageRecord, list[MaskRecord]]:
+    """Return the image and the masks of an SA-1B JSON file's bytes.
+
+    Args:
+        raw: the file.
+        name: of the file, for errors.
+
+    Raises:
+        InvalidInputError: as `read_records`.
+    """
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(name, error) from error
+    place = name
     try:
         data = _with_keys("file", value, ("image", "annotations"))
         image = ImageRecord.from_json(data["image"])
@@ -133,11 +213,17 @@ def read_records(path: str | os.PathLike[str]) -> tuple[ImageRecord, list[MaskRe
             raise _wrong("annotations", "a list", data["annotations"])
         masks = []
         for index, annotation in enumerate(data["annotations"]):
-            place = f"{os.fspath(path)}, annotation {index}"
+            place = f"{name}, annotation {index}"
             masks.append(_mask_of(image, annotation))
     except InvalidInputError as error:
         raise InvalidInputError(f"{place}: {error}") from error
     return image, masks
+
+
+def _unreadable(name: str, error: Exception) -> InvalidInputError:
+    return InvalidInputError(
+        f"{name} must be a readable SA-1B JSON file, got: {error}. Check the file."
+    )
 
 
 def _mask_of(image: ImageRecord, annotation: Any) -> MaskRecord:

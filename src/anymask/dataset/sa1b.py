@@ -108,7 +108,7 @@ def parse_sa1b(raw: bytes) -> Sa1bRecord:
 
 def is_sa1b_folder(folder: Path) -> bool:
     """Whether the folder holds an image and a JSON of one name."""
-    return any(True for _ in _pairs(folder))
+    return any(True for _ in pairs_of_folder(folder))
 
 
 def read_sa1b_folder(folder: str | Path) -> tuple[LabelledImage, ...]:
@@ -124,7 +124,7 @@ def read_sa1b_folder(folder: str | Path) -> tuple[LabelledImage, ...]:
         ImageReadError: an image file is damaged.
     """
     folder = existing_folder(folder)
-    pairs = dict(_pairs(folder))
+    pairs = dict(pairs_of_folder(folder))
     alone = sorted(file for file in folder.glob("*.json") if file not in pairs)
     if alone:
         raise InvalidInputError(
@@ -141,8 +141,8 @@ def read_sa1b_folder(folder: str | Path) -> tuple[LabelledImage, ...]:
     return tuple(images)
 
 
-def _pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Each JSON with the image of its name."""
+def pairs_of_folder(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield each JSON of a folder with the image of its name, in no order."""
     photos: Mapping[str, Path] = {
         file.stem: file for file in folder.iterdir() if file.suffix.lower() in PHOTO_SUFFIXES
     }

@@ -25,7 +25,7 @@ from anymask.dataset.photo_folder import PHOTO_SUFFIXES
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _LIST_SUFFIXES = (".txt", ".tsv")
 # More than any photograph; a damaged header may claim anything.
-_MAX_MEMBER_BYTES = 1 << 29
+MAX_MEMBER_BYTES = 1 << 29
 # Members whose partner has not come; their bytes are kept so that nothing is read twice.
 _MAX_WAITING = 64
 _DAMAGE = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error)
@@ -208,7 +208,7 @@ def _members(shard: str, stream: BinaryIO, set_aside: Callable[[str], None]) -> 
                 continue
             if not is_image and path.suffix.lower() != ".json":
                 continue
-            if not 0 < info.size <= _MAX_MEMBER_BYTES:
+            if not 0 < info.size <= MAX_MEMBER_BYTES:
                 set_aside(f"{shard}: {path} has {info.size} bytes")
                 continue
             yield _Member(

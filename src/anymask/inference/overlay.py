@@ -10,27 +10,11 @@ from scipy import special
 
 from anymask.core.geometry import mask_to_box
 from anymask.core.image_io import resize_longest_side
+from anymask.core.palette import PALETTE, Color
 from anymask.core.prompts import PointLabel, Prompt
 from anymask.core.rle import Rle
 
 FloatArray = NDArray[np.float32]
-Color = tuple[int, int, int]
-
-# Neighbours in the list differ in hue and lightness, so that masks side by side can be told apart.
-PALETTE: tuple[Color, ...] = (
-    (30, 136, 255),
-    (255, 152, 0),
-    (0, 200, 140),
-    (236, 64, 160),
-    (250, 215, 50),
-    (126, 87, 245),
-    (80, 210, 245),
-    (240, 80, 60),
-    (140, 205, 60),
-    (190, 110, 230),
-    (0, 150, 136),
-    (255, 138, 128),
-)
 _FOREGROUND, _BACKGROUND, _WHITE = (40, 190, 80), (230, 50, 50), (255, 255, 255)
 _DIMMED = 0.62  # brightness of what no mask covers
 _TINT = 0.42  # share of the colour inside a mask

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from anymask.core.geometry import mask_to_box
-from anymask.inference.overlay import PALETTE
+from anymask.core.palette import PALETTE
 
 
 def draw_labels(

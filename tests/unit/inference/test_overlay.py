@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from anymask.core.palette import PALETTE
 from anymask.core.prompts import Prompt
-from anymask.inference.overlay import PALETTE, draw_overlay
+from anymask.inference.overlay import draw_overlay
 
 GREY = np.full((60, 80, 3), 128, dtype=np.uint8)
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from anymask.inference.overlay import PALETTE
+from anymask.core.palette import PALETTE
 from anymask.inference.overlay_labels import draw_labels
 
 GREY = np.full((120, 200, 3), 99, dtype=np.uint8)

@@ -91,12 +91,12 @@ def coco_pieces(
     number = 0
     yield f'{{"info": {json.dumps({"description": title})}, "annotations": ['.encode()
     for image in images:
-        rows.append(json.dumps(_image_row(image.image)))
+        rows.append(json.dumps(image_row(image.image)))
         for position, mask in enumerate(image.masks):
             number += 1
             category_id = categories.setdefault(mask.label, len(categories) + 1)
             row = {"id": number, "image_id": image.image.image_id, "category_id": category_id}
-            row |= _mask_row(mask, position, as_polygons)
+            row |= mask_row(mask, position, as_polygons=as_polygons)
             yield ((", " if number > 1 else "") + json.dumps(row)).encode()
     yield b'], "images": ['
     for i, text in enumerate(rows):
@@ -105,7 +105,8 @@ def coco_pieces(
     yield f'], "categories": {json.dumps(listed)}}}\n'.encode()
 
 
-def _image_row(image: ImageRecord) -> dict[str, Any]:
+def image_row(image: ImageRecord) -> dict[str, Any]:
+    """Return an image's entry."""
     return {
         "id": image.image_id,
         "file_name": image.file_name,
@@ -114,7 +115,8 @@ def _image_row(image: ImageRecord) -> dict[str, Any]:
     }
 
 
-def _mask_row(mask: AnnotatedMask, position: int, as_polygons: bool) -> dict[str, Any]:
+def mask_row(mask: AnnotatedMask, position: int, *, as_polygons: bool) -> dict[str, Any]:
+    """Return what an annotation's entry says of its mask, the `position`-th of its image."""
     rle = mask.segmentation
     segmentation: Any = rle.to_coco()
     if mask.is_crowd:

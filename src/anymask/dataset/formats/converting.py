@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -58,11 +58,10 @@ def convert(
             f"source must hold annotations of a known format, got none in {source}{told}. "
             "Point at the folder of pictures and annotations."
         )
-    folder = _new_folder(Path(output))
+    folder = new_folder(Path(output))
     paths = {picture.name: picture.path for picture in found.pictures}
     named = _without_common_folder(images)
-    for file in format.write(named.values(), PurePosixPath(source).name):
-        _write(folder, file)
+    write_files(format.write(named.values(), PurePosixPath(source).name), folder)
     if with_pictures:
         for name, image in named.items():
             target = folder / format.picture_folder / image.image.file_name
@@ -116,7 +115,8 @@ def _without_common_folder(images: dict[str, AnnotatedImage]) -> dict[str, Annot
     return named
 
 
-def _new_folder(folder: Path) -> Path:
+def new_folder(folder: Path) -> Path:
+    """Return the folder, made if it was not there; OutputError if it is not empty or writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         is_empty = not any(folder.iterdir())
@@ -129,9 +129,11 @@ def _new_folder(folder: Path) -> Path:
     return folder
 
 
-def _write(folder: Path, file: WrittenFile) -> None:
-    path = folder / file.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as stream:
-        for piece in file.pieces:
-            stream.write(piece)
+def write_files(files: Iterable[WrittenFile], folder: Path) -> None:
+    """Write files below the folder as they come; OutputError says why not."""
+    for file in files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as stream:
+            for piece in file.pieces:
+                stream.write(piece)

@@ -8,6 +8,7 @@ from anymask.core.errors import UnknownNameError
 from anymask.dataset.formats.coco import write_coco, write_coco_polygons
 from anymask.dataset.formats.cvat import write_cvat
 from anymask.dataset.formats.labelme import write_labelme
+from anymask.dataset.formats.lvis import write_lvis
 from anymask.dataset.formats.masks import write_masks
 from anymask.dataset.formats.sa1b import write_sa1b
 from anymask.dataset.formats.voc import write_voc
@@ -42,6 +43,7 @@ FORMATS = {
             write=write_coco_polygons,
             picture_folder="images",
         ),
+        Format(name="lvis", title="LVIS", write=write_lvis, picture_folder="images"),
         Format(name="sa1b", title="SA-1B", write=write_sa1b, picture_folder=""),
         Format(name="yolo", title="YOLO-seg", write=write_yolo, picture_folder="images"),
         Format(name="voc", title="Pascal VOC", write=write_voc, picture_folder="JPEGImages"),

@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from anymask.core.annotated import AnnotatedImage, AnnotatedMask
-from anymask.core.geometry import xyxy_to_xywh
 from anymask.core.records import ImageRecord, MaskRecord
 from anymask.dataset.formats.pictures import Pictures
 from anymask.dataset.formats.problems import Problem, problems_of
@@ -50,24 +49,17 @@ def write_sa1b(images: Iterable[AnnotatedImage], title: str) -> Iterator[Written
         record, masks = image.image, []
         for mask in image.masks:
             number += 1
-            masks.append(_mask_record(number, record, mask).to_json())
+            masks.append(
+                MaskRecord.without_generator(
+                    mask.segmentation,
+                    id=number,
+                    predicted_iou=mask.predicted_iou or 0.0,
+                    point_coords=mask.point_coords,
+                ).to_json()
+            )
         content = {"image": record.to_json(), "annotations": masks}
         path = PurePosixPath(record.file_name).with_suffix(".json")
         yield WrittenFile(path=str(path), pieces=[json.dumps(content).encode()])
-
-
-def _mask_record(number: int, image: ImageRecord, mask: AnnotatedMask) -> MaskRecord:
-    x, y, width, height = xyxy_to_xywh(mask.segmentation.to_box()).tolist()
-    return MaskRecord(
-        bbox=(x, y, width, height),
-        area=mask.segmentation.area,
-        segmentation=mask.segmentation,
-        predicted_iou=mask.predicted_iou or 0.0,
-        point_coords=mask.point_coords,
-        crop_box=(0.0, 0.0, float(image.width), float(image.height)),
-        id=number,
-        stability_score=0.0,
-    )
 
 
 def _estimate(value: Any) -> float | None:
