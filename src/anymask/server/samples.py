@@ -10,9 +10,9 @@ from pathlib import Path
 from anymask.core.errors import MissingExtraError, NotFoundError
 from anymask.engine.store import projects
 from anymask.engine.store.blobs import image_blob
+from anymask.engine.store.image_files import check_image
 from anymask.engine.store.tables import Image
 from anymask.server.studio import Studio, stored_image
-from anymask.server.uploads import check_image
 
 # Of scikit-image, which has them in the public domain.
 _PHOTOS = ("coffee.png", "chelsea.png", "astronaut.png", "rocket.jpg")
@@ -54,6 +54,7 @@ def add_samples(studio: Studio, announce: Callable[[str], None]) -> None:
 def _prepare(studio: Studio, images: Sequence[Image]) -> None:
     """Have at hand what the first click needs; without a decoder the server answers it."""
     with suppress(NotFoundError, CancelledError):
+        served = studio.models.served()
         for image in images:
-            studio.embeddings.encoded(stored_image(image))
-        studio.decoder.read(studio.embeddings.predictor.model_id)
+            studio.embeddings.encoded(stored_image(image), served.predictor)
+        studio.decoder.read(served)

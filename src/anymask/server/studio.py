@@ -1,8 +1,7 @@
 """Everything a running server holds: settings, database, files, embeddings; opened and closed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from anymask.core.errors import OutputError
 from anymask.engine.store import accounts
@@ -14,11 +13,9 @@ from anymask.server.credentials import hash_password, new_secret
 from anymask.server.decoder_graph import DecoderGraph
 from anymask.server.embedding_store import EmbeddingStore, StoredImage, Urgency
 from anymask.server.oidc import IdentityProvider
+from anymask.server.served_model import ModelSource
 from anymask.server.settings import ServerSettings
 from anymask.server.webhook_sender import WebhookSender
-
-if TYPE_CHECKING:
-    from anymask.inference.predictor import Predictor
 
 LOCAL_NAME = "local"
 FIRST_NAME = "admin"
@@ -32,7 +29,8 @@ class Studio:
         settings: of the server.
         database: people, projects, masks.
         blobs: images and embeddings.
-        embeddings: computes and serves the latter.
+        models: gives the model of the moment.
+        embeddings: computes and serves those of images.
         decoder: what browsers decode with.
         webhooks: tells others what happens.
         identity_provider: where people may log in instead; None for here only.
@@ -42,6 +40,7 @@ class Studio:
     settings: ServerSettings
     database: Database
     blobs: Blobs
+    models: ModelSource
     embeddings: EmbeddingStore
     decoder: DecoderGraph
     webhooks: WebhookSender
@@ -86,12 +85,14 @@ def open_studio(settings: ServerSettings) -> tuple[Studio, str | None]:
                 session, FIRST_NAME, hash_password(password), Role.ADMIN, database.now()
             )
     blobs = open_blobs(settings.blobs)
+    models = ModelSource(settings.model, Path(settings.folder))
     studio = Studio(
         settings=settings,
         database=database,
         blobs=blobs,
-        embeddings=EmbeddingStore(blobs, lambda: _load(settings.model), settings.max_pixels),
-        decoder=DecoderGraph(blobs, settings.model),
+        models=models,
+        embeddings=EmbeddingStore(blobs, models, settings.max_pixels),
+        decoder=DecoderGraph(blobs),
         webhooks=WebhookSender(database, settings.webhooks_to_private),
         identity_provider=IdentityProvider(settings) if settings.oidc_issuer else None,
         local_user=local_user,
@@ -102,14 +103,3 @@ def open_studio(settings: ServerSettings) -> tuple[Studio, str | None]:
 def stored_image(image: Image) -> StoredImage:
     """Return what the embeddings need to know of an image."""
     return StoredImage(digest=image.digest, original_size=(image.height, image.width))
-
-
-def _load(model: str) -> "Predictor":
-    import torch
-
-    from anymask.inference.loading import load_predictor
-
-    predictor = load_predictor(model or None)
-    # As browsers decode, which have no shorter numbers: both give the same masks.
-    predictor.placement = replace(predictor.placement, decoder_dtype=torch.float32)
-    return predictor

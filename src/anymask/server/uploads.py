@@ -1,65 +1,13 @@
-"""What may come in as an image, how it is kept, and the headers with which it goes out again."""
+"""How an uploaded image is kept, and the headers with which it goes out again."""
 
-import hashlib
 from urllib.parse import quote
 
-from anymask.core.errors import ImageReadError, InvalidInputError
-from anymask.core.image_io import read_image
 from anymask.engine.store import projects
 from anymask.engine.store.blobs import image_blob
-from anymask.engine.store.projects import ImageFile
+from anymask.engine.store.image_files import check_image
 from anymask.engine.store.tables import Image
 from anymask.server.embedding_store import Urgency
 from anymask.server.studio import Studio
-
-# What browsers show; by the first bytes, whatever the name or the sender says. SVG and HTML, which
-# could act in a page's name, are not among them.
-_SIGNATURES = (
-    (b"\xff\xd8\xff", 0, "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
-    (b"WEBP", 8, "image/webp"),
-    (b"GIF8", 0, "image/gif"),
-    (b"BM", 0, "image/bmp"),
-)
-_MAX_NAME = 255
-
-
-def check_image(data: bytes, name: str, max_pixels: int) -> ImageFile:
-    """Return what is kept of an uploaded image, which was decoded in full to be sure of it.
-
-    Raises:
-        ImageReadError: another kind of file, damaged, or too many pixels.
-        InvalidInputError: the name is empty, too long, or has characters that cannot be seen.
-    """
-    tidy = tidy_file_name(name)
-    media_type = _sniff(data)
-    if media_type is None:
-        raise ImageReadError(
-            f"{tidy} must be a JPEG, PNG, WebP, GIF or BMP image, got another file. Convert it."
-        )
-    height, width = read_image(data, max_pixels=max_pixels).shape[:2]
-    return ImageFile(
-        digest=hashlib.sha256(data).hexdigest(),
-        name=tidy,
-        media_type=media_type,
-        width=width,
-        height=height,
-    )
-
-
-def tidy_file_name(name: str) -> str:
-    """Return the last part of a name, by any system's separators: a name, not a path.
-
-    Raises:
-        InvalidInputError: it is empty, too long, only dots, or has characters that cannot be seen.
-    """
-    tidy = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
-    # Whether it is printable first: half characters have no bytes.
-    if not tidy.isprintable() or not tidy.strip(".") or len(tidy.encode()) > _MAX_NAME:
-        raise InvalidInputError(
-            f"name must have 1 to {_MAX_NAME} visible characters, got {name[:80]!r}. Rename it."
-        )
-    return tidy
 
 
 def keep_image(studio: Studio, project_id: int, data: bytes, name: str) -> tuple[Image, bool]:
@@ -85,9 +33,3 @@ def keep_image(studio: Studio, project_id: int, data: bytes, name: str) -> tuple
 def disposition(name: str, kind: str = "inline") -> str:
     """Return a Content-Disposition header for any file name (RFC 6266)."""
     return f"{kind}; filename*=UTF-8''{quote(name, safe='')}"
-
-
-def _sniff(data: bytes) -> str | None:
-    return next(
-        (kind for sign, start, kind in _SIGNATURES if data[start : start + len(sign)] == sign), None
-    )

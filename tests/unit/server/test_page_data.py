@@ -1,6 +1,7 @@
 """What pages ask of images and model: thumbnails, the decoder's graph, and the sample project."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from anymask.engine.store.blobs import FolderBlobs
 from anymask.server import samples
 from anymask.server.decoder_graph import DecoderGraph
 from anymask.server.samples import add_samples
+from anymask.server.served_model import ServedModel
 from anymask.server.thumbnails import SIDE
 from studio import add_project, browser, make_app, picture
+from tiny_predictor import tiny_predictor
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def test_a_small_picture_is_not_enlarged(app: FastAPI) -> None:
 def test_the_graph_is_made_once_and_kept_by_its_key(app: FastAPI) -> None:
     studio = app.state.studio
     exports = []
-    studio.decoder._export = lambda: exports.append(1) or b"graph"
+    studio.decoder._export = lambda name: exports.append(1) or b"graph"
     ada = browser(app, "ada")
     key = ada.get("/api/model").json()["decoder_key"]
     answer = ada.get(f"/api/model/decoder?key={key}")
@@ -67,19 +70,23 @@ def test_a_model_that_cannot_be_exported_is_said_to_be_absent(tmp_path: Path) ->
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"no weights")
     with pytest.raises(NotFoundError, match="exportable"):
-        DecoderGraph(FolderBlobs(tmp_path), str(broken)).read("broken")
+        DecoderGraph(FolderBlobs(tmp_path)).read(_served(str(broken)))
 
 
 def test_the_decoder_of_an_export_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "encoder.onnx").write_bytes(b"encoder")
     (tmp_path / "decoder.onnx").write_bytes(b"decoder")
-    assert (
-        DecoderGraph(FolderBlobs(tmp_path / "blobs"), str(tmp_path)).read("exported") == b"decoder"
-    )
+    graph = DecoderGraph(FolderBlobs(tmp_path / "blobs"))
+    assert graph.read(_served(str(tmp_path))) == b"decoder"
+    shutil.rmtree(tmp_path / "blobs")
     for name in ("encoder", "decoder"):
         (tmp_path / f"{name}.onnx").rename(tmp_path / f"{name}.xml")
     with pytest.raises(NotFoundError, match="ONNX"):
-        DecoderGraph(FolderBlobs(tmp_path / "blobs"), str(tmp_path)).read("openvino")
+        graph.read(_served(str(tmp_path)))
+
+
+def _served(name: str) -> ServedModel:
+    return ServedModel(name=name, predictor=tiny_predictor())
 
 
 @pytest.mark.slow
@@ -128,7 +135,7 @@ def test_samples_come_once(app: FastAPI) -> None:
     pytest.importorskip("skimage")
     said: list[str] = []
     studio = app.state.studio
-    studio.decoder._export = lambda: b"graph"
+    studio.decoder._export = lambda name: b"graph"
     add_samples(studio, said.append)
     add_samples(studio, said.append)
     assert len(said) == 1

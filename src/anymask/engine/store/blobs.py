@@ -21,6 +21,12 @@ class Blobs(Protocol):
     def read(self, name: str) -> bytes:
         """Return the bytes; NotFoundError if there is no such file."""
 
+    def remove(self, name: str) -> bool:
+        """Remove the file of that name, return whether there was one."""
+
+    def place(self, name: str) -> str:
+        """Return the path or URL of the file of that name, there or not."""
+
     def __contains__(self, name: str) -> bool:
         """Whether there is such a file."""
 
@@ -43,6 +49,18 @@ class FolderBlobs:
             return self._path(name).read_bytes()
         except FileNotFoundError:
             raise _absent(name) from None
+
+    def remove(self, name: str) -> bool:
+        """Remove the file of that name, return whether there was one."""
+        try:
+            self._path(name).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def place(self, name: str) -> str:
+        """Return the file's absolute path."""
+        return str(self._path(name).absolute())
 
     def __contains__(self, name: str) -> bool:
         return self._path(name).is_file()
@@ -74,6 +92,18 @@ class RemoteBlobs:
         except FileNotFoundError:
             raise _absent(name) from None
         return data
+
+    def remove(self, name: str) -> bool:
+        """Remove the file of that name, return whether there was one."""
+        is_there = name in self
+        if is_there:
+            self._files.rm_file(self._path(name))
+        return is_there
+
+    def place(self, name: str) -> str:
+        """Return the file's URL."""
+        url: str = self._files.unstrip_protocol(self._path(name))
+        return url
 
     def __contains__(self, name: str) -> bool:
         return bool(self._files.exists(self._path(name)))

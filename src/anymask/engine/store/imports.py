@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from anymask.core.annotated import AnnotatedMask
 from anymask.core.errors import ConflictError
+from anymask.engine.store.annotations import MaskDraft, values_of
 from anymask.engine.store.projects import get_image
 from anymask.engine.store.tables import Annotation, Image, ImageState, User
 
@@ -36,8 +37,19 @@ def import_masks(
         NotFoundError: there is no such image.
         ConflictError: somebody works on the image, or it was submitted, and a mask is new.
     """
+    drafts = [_draft(mask) for mask in masks if mask.segmentation.area]
+    return len(add_drafts(session, image_id, drafts, user, now))
+
+
+def add_drafts(
+    session: Session, image_id: int, drafts: Sequence[MaskDraft], user: User, now: float
+) -> list[str]:
+    """Add masks behind those that an image has, return the ids of those that were new.
+
+    As `import_masks`; the drafts' own positions do not count, only their order.
+    """
     image = get_image(session, image_id, lock=True)
-    rows = {row.id: row for row in (_row(image, mask, user, now) for mask in masks) if row.area}
+    rows = {row.id: row for row in (_row(image, draft, user, now) for draft in drafts)}
     known = set(session.scalars(select(Annotation.id).where(Annotation.image_id == image_id)))
     added = [row for row in rows.values() if row.id not in known]
     if added:
@@ -49,7 +61,7 @@ def import_masks(
             row.position = position
         session.add_all(added)
         session.flush()
-    return len(added)
+    return [row.id for row in added]
 
 
 def list_copies(session: Session, project_id: int, digest: str) -> list[int]:
@@ -58,26 +70,36 @@ def list_copies(session: Session, project_id: int, digest: str) -> list[int]:
     return list(session.scalars(query.order_by(Image.id)))
 
 
-def _row(image: Image, mask: AnnotatedMask, user: User, now: float) -> Annotation:
-    counts = mask.segmentation.to_coco()["counts"]
+def id_of_content(image_id: int, name: str, counts: str) -> str:
+    """Return the UUID of a mask that was added: of its image, name and pixels."""
+    return str(uuid.uuid5(_SPACE, f"{image_id} {name} {counts}"))
+
+
+def _draft(mask: AnnotatedMask) -> MaskDraft:
     prompts: dict[str, Any] = {"is_crowd": True} if mask.is_crowd else {}
     if mask.point_coords:
         prompts["point_coords"] = [list(point) for point in mask.point_coords]
         prompts["point_labels"] = [1] * len(mask.point_coords)
+    return MaskDraft(
+        segmentation=mask.segmentation,
+        position=0,
+        name=mask.name,
+        predicted_iou=mask.predicted_iou,
+        prompts=prompts,
+    )
+
+
+def _row(image: Image, draft: MaskDraft, user: User, now: float) -> Annotation:
+    values = values_of(draft)
     return Annotation(
-        id=str(uuid.uuid5(_SPACE, f"{image.id} {mask.name} {counts}")),
+        id=id_of_content(image.id, draft.name, values["counts"]),
         image_id=image.id,
         version=1,
         author_id=user.id,
-        counts=counts,
-        area=mask.segmentation.area,
-        name=mask.name,
-        model_id=None,
-        predicted_iou=mask.predicted_iou,
-        prompts=prompts,
         is_deleted=False,
         created_at=now,
         updated_at=now,
+        **values,
     )
 
 

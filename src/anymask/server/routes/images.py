@@ -43,7 +43,7 @@ _Known = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 @router.get("/model")
 def get_model(user: Annotator, studio: StudioOf) -> ModelView:
     """Tell which model embeds images here; browsers decode with the same one."""
-    predictor = studio.embeddings.predictor
+    predictor = studio.models.served().predictor
     config = predictor.model.config
     return ModelView(
         model_id=predictor.model_id,
@@ -51,7 +51,7 @@ def get_model(user: Annotator, studio: StudioOf) -> ModelView:
         mask_size=config.mask_size,
         mask_threshold=config.mask_threshold,
         decoder_key=studio.decoder.key(predictor.model_id),
-        has_text=studio.embeddings.has_text,
+        has_text=studio.embeddings.has_text(predictor),
     )
 
 
@@ -67,12 +67,12 @@ def get_decoder(
     With `key` (see /api/model) in the address it never changes and is kept. 404 where the model
     cannot be exported: ask the server for masks then.
     """
-    model_id = studio.embeddings.predictor.model_id
-    present = studio.decoder.key(model_id)
+    served = studio.models.served()
+    present = studio.decoder.key(served.model_id)
     if key not in (None, present):
         raise NotFoundError(f"key must be {present}, got {key}. See /api/model.")
     headers = _headers(present, is_final=bool(key))
-    return _unless_known(known, headers, lambda: studio.decoder.read(model_id), _BYTES)
+    return _unless_known(known, headers, lambda: studio.decoder.read(served), _BYTES)
 
 
 @router.get("/images/{image_id}")
@@ -114,11 +114,12 @@ def get_embedding(
     for again each time, as the server's model may have changed.
     """
     image = stored_image(_image(studio, image_id))
-    model_id = studio.embeddings.predictor.model_id
-    if model not in (None, model_id):
-        raise NotFoundError(f"model must be {model_id}, got {model}. See /api/model.")
-    headers = _headers(studio.embeddings.tag(image), is_final=bool(model))
-    return _unless_known(known, headers, lambda: studio.embeddings.encoded(image), _BYTES)
+    predictor = studio.models.served().predictor
+    if model not in (None, predictor.model_id):
+        raise NotFoundError(f"model must be {predictor.model_id}, got {model}. See /api/model.")
+    headers = _headers(studio.embeddings.tag(image, predictor), is_final=bool(model))
+    read = partial(studio.embeddings.encoded, image, predictor)
+    return _unless_known(known, headers, read, _BYTES)
 
 
 @router.post("/images/{image_id}/masks")
@@ -127,14 +128,14 @@ def predict_masks(
 ) -> MaskAnswers:
     """Answer clicks and a box with masks, for browsers that cannot do it themselves."""
     image = stored_image(_image(studio, image_id))
-    predictor = studio.embeddings.predictor
+    predictor = studio.models.served().predictor
     prompt = Prompt(
         point_coords=question.point_coords or None,
         point_labels=question.point_labels or None,
         box=question.box,
         mask_input=_decoded(question.mask_input, predictor.model.config.mask_size),
     )
-    answer = studio.embeddings.predict(image, prompt, question.multimask_output)
+    answer = studio.embeddings.predict(image, predictor, prompt, question.multimask_output)
     return MaskAnswers(
         model_id=predictor.model_id,
         best=answer.best,
@@ -157,15 +158,16 @@ def find_text(
 ) -> FoundInstances:
     """Find all instances of a text; 404 where the model knows none (`has_text`)."""
     image = stored_image(_image(studio, image_id))
+    predictor = studio.models.served().predictor
     return FoundInstances(
-        model_id=studio.embeddings.predictor.model_id,
+        model_id=predictor.model_id,
         instances=[
             FoundInstance(
                 segmentation=RleModel(**found.segmentation.to_coco()),
                 score=found.score,
                 predicted_iou=found.iou_prediction,
             )
-            for found in studio.embeddings.find(image, question.text)
+            for found in studio.embeddings.find(image, predictor, question.text)
         ],
     )
 
