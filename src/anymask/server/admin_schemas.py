@@ -124,11 +124,22 @@ class AgreementView(ViewModel):
     mean_iou: float | None
 
 
+class PrefillView(ViewModel):
+    """What people made of the masks that the engine had put into images that are handed in."""
+
+    masks: int
+    kept: int
+    changed: int
+    deleted: int
+
+
 class StatisticsView(ViewModel):
     """A project's figures; days are counted from 1970, a model "" is drawing by hand."""
 
     progress: ProgressView
     masks_per_image: float | None
+    own_masks_per_image: float | None
+    prefilled: PrefillView
     overall: EffortView | None
     by_day: dict[int, EffortView]
     by_day_and_model: list[DayView]

@@ -202,13 +202,18 @@ class AnnotationDraft(RequestModel):
 
 
 class PromptModel(RequestModel):
-    """Clicks and a box, in pixels of the image; a label is 1 for foreground, 0 for background."""
+    """Clicks and a box, in pixels of the image; a label is 1 for foreground, 0 for background.
+
+    `source` says what found a mask that no person did, and `score` how sure it was.
+    """
 
     model_config = example(point_coords=[[320, 240]], point_labels=[1])
     point_coords: list[tuple[float, float]] = Field(default=[], max_length=1000)
     point_labels: list[Literal[0, 1]] = Field(default=[], max_length=1000)
     box: tuple[float, float, float, float] | None = None
     text: Line | None = Field(default=None, max_length=200)
+    source: Line | None = Field(default=None, max_length=40)
+    score: float | None = Field(default=None, ge=0, le=1)
 
 
 class AnnotationView(ViewModel):

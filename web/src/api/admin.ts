@@ -22,6 +22,15 @@ export interface DayEffort extends Effort {
 export interface Statistics {
   readonly progress: Progress;
   readonly masks_per_image: number | null;
+  /** Without those that the engine had put in. */
+  readonly own_masks_per_image: number | null;
+  /** What people made of those, on images handed in; they count in no cost. */
+  readonly prefilled: {
+    readonly masks: number;
+    readonly kept: number;
+    readonly changed: number;
+    readonly deleted: number;
+  };
   readonly overall: Effort | null;
   readonly by_day_and_model: readonly DayEffort[];
   readonly by_model: Readonly<Record<string, Effort>>;

@@ -69,6 +69,9 @@ export interface Prompts {
   readonly point_coords?: readonly (readonly [number, number])[];
   readonly point_labels?: readonly (0 | 1)[];
   readonly box?: readonly [number, number, number, number] | null;
+  /** What found the mask, where no person did, and how sure it was. */
+  readonly source?: string;
+  readonly score?: number;
 }
 
 /** A stored mask; `counts` are run lengths at the image's size. */

@@ -15,6 +15,12 @@ import { withoutSmallRegions } from "./regions";
 import { type Rle, bitmapToRle, emptyRle, rleArea } from "./rle";
 import { upscaleMask } from "./upscale";
 
+/** What found an object before anybody looked, and how sure that was, in [0, 1]. */
+export interface Finding {
+  readonly source: string;
+  readonly score: number;
+}
+
 /** A finished object. */
 export interface Annotation {
   readonly id: string;
@@ -29,6 +35,8 @@ export interface Annotation {
   readonly box: PromptBox | null;
   /** The model's estimate for the mask; null once a brush has changed it. */
   readonly predictedIou: number | null;
+  /** Null for one that a person has drawn or changed. */
+  readonly foundBy: Finding | null;
 }
 
 /** The object being drawn: a new one, or an annotation that is being changed. */
@@ -81,6 +89,8 @@ export type Action =
   | { type: "edit"; id: string }
   | { type: "select"; id: string | null }
   | { type: "delete"; id: string }
+  /** To another place in the order of prominence. */
+  | { type: "move"; id: string; to: number }
   | {
       type: "change";
       id: string;
@@ -119,6 +129,7 @@ export function newAnnotation(id: string, mask: Rle, number: number): Annotation
     clicks: [],
     box: null,
     predictedIou: null,
+    foundBy: null,
   };
 }
 
@@ -144,6 +155,11 @@ export function reduce(document: Document, action: Action): Document {
       return { ...document, sheet, past, future: [] };
     }
   }
+}
+
+/** Whether nothing differs but the selection. */
+export function isSameWork(a: Sheet, b: Sheet): boolean {
+  return a.annotations === b.annotations && a.draft === b.draft && a.numBegun === b.numBegun;
 }
 
 /** What the draft asks the model. */
@@ -238,11 +254,13 @@ function change(document: Document, action: Change): Sheet {
         : sheet;
     }
     case "delete": {
-      if (!editable(sheet, action.id)) return sheet;
+      if (!sheet.annotations.some((a) => a.id === action.id && isRemovable(a))) return sheet;
       const annotations = sheet.annotations.filter(({ id }) => id !== action.id);
       const kept = draft?.id === action.id ? null : draft;
       return { ...sheet, annotations, draft: kept, selected: null };
     }
+    case "move":
+      return moved(sheet, action.id, action.to);
     case "change":
       return changed(sheet, ({ id }) => id === action.id, action.values);
     case "hideAll":
@@ -274,7 +292,8 @@ function drawn(
 
 /** No longer what the model has answered. */
 function byHand(draft: Draft, mask: Rle): Draft {
-  return { ...draft, mask, question: null, answer: null, maskInput: null, predictedIou: null };
+  const asked = { question: null, answer: null, maskInput: null };
+  return { ...draft, ...asked, mask, predictedIou: null, foundBy: null };
 }
 
 /** An object with other pixels; nothing changes where none would be left, or it is locked. */
@@ -285,7 +304,7 @@ function withPixels(sheet: Sheet, id: string, change: (mask: Rle) => Rle): Sheet
   if (!rleArea(mask) || isSameMask(mask, before)) return sheet;
   if (sheet.draft?.id === id) return withDraft(sheet, byHand(sheet.draft, mask));
   if (!editable(sheet, id)) return sheet;
-  return changed(sheet, (a) => a.id === id, { mask, predictedIou: null });
+  return changed(sheet, (a) => a.id === id, { mask, predictedIou: null, foundBy: null });
 }
 
 /** The pixels of an object as they are now, the one in hand included. */
@@ -326,15 +345,15 @@ function chosen(document: Document, draft: Draft, answer: Answer, choice: number
   const { frame, maskThreshold } = document;
   const pixels = upscaleMask(logitsOf(answer, choice), answer.side, frame, maskThreshold);
   const mask = bitmapToRle(pixels, frame.originalSize);
-  return { ...draft, choice, mask, predictedIou: answer.ious[choice]! };
+  return { ...draft, choice, mask, predictedIou: answer.ious[choice]!, foundBy: null };
 }
 
 /** The draft among the annotations, in its old place where it had one; an empty one is dropped. */
 function accepted(sheet: Sheet): Sheet {
   const { draft, annotations } = sheet;
   if (!draft || !rleArea(draft.mask)) return sheet;
-  const { mask, clicks, box, predictedIou } = draft;
-  const drawn = { mask, clicks, box, predictedIou };
+  const { mask, clicks, box, predictedIou, foundBy } = draft;
+  const drawn = { mask, clicks, box, predictedIou, foundBy };
   const { question: _q, answer: _a, choice: _c, maskInput: _m, ...annotation } = draft;
   const isOld = annotations.some(({ id }) => id === draft.id);
   return {
@@ -356,6 +375,21 @@ function changed(
     ...sheet,
     annotations: sheet.annotations.map((a) => (isMeant(a) ? { ...a, ...values } : a)),
   };
+}
+
+/** An object at another place in the order; a place beyond an end is that end. */
+function moved(sheet: Sheet, id: string, to: number): Sheet {
+  const from = sheet.annotations.findIndex((a) => a.id === id);
+  const place = Math.min(sheet.annotations.length - 1, Math.max(0, to));
+  if (from < 0 || from === place) return sheet;
+  const annotations = sheet.annotations.filter((a) => a.id !== id);
+  annotations.splice(place, 0, sheet.annotations[from]!);
+  return { ...sheet, annotations, selected: id };
+}
+
+/** Whether it may be deleted: what the engine found is locked against slips, yet may be wrong. */
+export function isRemovable({ isLocked, foundBy }: Annotation): boolean {
+  return !isLocked || foundBy !== null;
 }
 
 function editable(sheet: Sheet, id: string | null): Annotation | undefined {

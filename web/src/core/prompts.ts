@@ -39,6 +39,26 @@ export interface Assistant {
   askPreview(prompt: Prompt, onAnswer: (answer: Answer) => void): void;
 }
 
+/** Whether two prompts ask the same. */
+export function isSamePrompt(a: Prompt, b: Prompt): boolean {
+  return (
+    isSameList(a.clicks, b.clicks, (p, q) => p.x === q.x && p.y === q.y && p.label === q.label) &&
+    isSameList(a.box, b.box, Object.is) &&
+    isSameList(a.maskInput, b.maskInput, Object.is)
+  );
+}
+
+function isSameList<T>(
+  a: ArrayLike<T> | null,
+  b: ArrayLike<T> | null,
+  isSame: (a: T, b: T) => boolean,
+): boolean {
+  if (a === b) return true;
+  if (a?.length !== b?.length) return false;
+  for (let i = 0; i < a!.length; i++) if (!isSame(a![i]!, b![i]!)) return false;
+  return true;
+}
+
 const SURE_LOGIT = 10; // as `inference/mask_input.py`
 const NUM_CANDIDATES = 3;
 

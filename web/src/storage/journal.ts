@@ -1,10 +1,11 @@
 /** Pictures and the work on them, kept in the browser's own database after every change. */
-import type { Annotation, Draft, Sheet } from "../core/document";
+import type { Annotation, Draft, Finding, Sheet } from "../core/document";
 import { type Rle, rleFromCoco, rleToCoco } from "../core/rle";
+import type { KeptLog } from "./event_log";
 import type { Known } from "./outbox";
 
 const DATABASE = "anymask-studio";
-const VERSION = 2;
+const VERSION = 3;
 
 /** A picture that was opened here, and its file. */
 export interface KeptPicture {
@@ -32,7 +33,9 @@ export interface KeptServerWork {
   readonly known: readonly (readonly [string, Known])[];
 }
 
-type KeptAnnotation = Omit<Annotation, "mask"> & {
+type KeptAnnotation = Omit<Annotation, "mask" | "foundBy"> & {
+  /** Missing in what earlier versions of the page kept. */
+  readonly foundBy?: Finding | null;
   readonly mask: { size: [number, number]; counts: string };
 };
 
@@ -52,15 +55,20 @@ export function toKept(hash: string, { annotations, draft, numBegun }: Sheet): K
 
 /** The inverse of `toKept`; the model's last answer is not kept, and asked again when needed. */
 export function fromKept({ annotations, draft, numBegun }: KeptWork): Sheet {
-  const withMask = (a: KeptAnnotation): Annotation => ({ ...a, mask: rleFromCoco(a.mask) });
+  const withMask = (a: KeptAnnotation): Annotation => ({
+    ...a,
+    mask: rleFromCoco(a.mask),
+    foundBy: a.foundBy ?? null,
+  });
   const fresh = { question: null, answer: null, choice: 0, maskInput: null };
   const restored: Draft | null = draft && { ...withMask(draft), ...fresh };
   return { annotations: annotations.map(withMask), draft: restored, selected: null, numBegun };
 }
 
 function kept(annotation: Annotation): KeptAnnotation {
-  const { id, name, colour, isHidden, isLocked, mask, clicks, box, predictedIou } = annotation;
-  return { id, name, colour, isHidden, isLocked, mask: cocoOf(mask), clicks, box, predictedIou };
+  const { id, name, colour, isHidden, isLocked, clicks, box, predictedIou, foundBy } = annotation;
+  const mask = cocoOf(annotation.mask);
+  return { id, name, colour, isHidden, isLocked, mask, clicks, box, predictedIou, foundBy };
 }
 
 /** The browser's database; every method is a transaction of its own. */
@@ -74,7 +82,8 @@ export class Journal {
         request.result.createObjectStore("pictures", { keyPath: "hash" });
         request.result.createObjectStore("work", { keyPath: "hash" });
       }
-      request.result.createObjectStore("server_work", { keyPath: "key" });
+      if (oldVersion < 2) request.result.createObjectStore("server_work", { keyPath: "key" });
+      request.result.createObjectStore("event_logs", { keyPath: "id" });
     };
     const database = await finished(request);
     database.onversionchange = () => database.close(); // a newer page in another tab waits for it
@@ -127,9 +136,32 @@ export class Journal {
     await this.write("server_work", (store) => store.delete(key));
   }
 
+  /** Written at every click: not to be lost with the page, though perhaps with the machine. */
+  async keepLog(log: KeptLog, replaced: readonly string[]): Promise<void> {
+    const change = (store: IDBObjectStore) => {
+      replaced.forEach((id) => store.delete(id));
+      store.put(log);
+    };
+    await this.write("event_logs", change, "relaxed");
+  }
+
+  /** What a person's pages have not told the server, or had not when they died. */
+  async logsOf(user: number): Promise<KeptLog[]> {
+    const all = await finished<KeptLog[]>(this.store("event_logs").getAll());
+    return all.filter((log) => log.user === user);
+  }
+
+  async forgetLog(id: string): Promise<void> {
+    await this.write("event_logs", (store) => store.delete(id));
+  }
+
   /** Resolves when the change is on the disk, and not as soon as it is asked for. */
-  private write(name: string, change: (store: IDBObjectStore) => IDBRequest): Promise<void> {
-    const transaction = this.database.transaction(name, "readwrite", { durability: "strict" });
+  private write(
+    name: string,
+    change: (store: IDBObjectStore) => void,
+    durability: IDBTransactionDurability = "strict",
+  ): Promise<void> {
+    const transaction = this.database.transaction(name, "readwrite", { durability });
     change(transaction.objectStore(name));
     return new Promise((resolve, reject) => {
       transaction.oncomplete = () => resolve();

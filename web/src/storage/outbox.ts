@@ -51,12 +51,10 @@ export function drawingOf(annotation: Annotation): string {
 /** All that is not saved, in the order in which it should be. */
 export function changes(annotations: readonly Annotation[], known: KnownMasks): Change[] {
   const found: Change[] = [];
-  let last = -1;
-  for (const annotation of annotations) {
+  const places = placesOf(annotations, known);
+  for (const [i, annotation] of annotations.entries()) {
     const there = known.get(annotation.id);
-    // A place is kept as long as the order is right: one deletion does not renumber all others.
-    const position = isStored(there) && there.position >= last ? there.position : last + 1;
-    last = position;
+    const position = places[i]!;
     if (!isStored(there) || !isSame(annotation, there) || there.position !== position)
       found.push({ kind: "save", annotation, position });
   }
@@ -66,6 +64,27 @@ export function changes(annotations: readonly Annotation[], known: KnownMasks): 
   return found;
 }
 
+/**
+ * The objects' places in the order of prominence: those that are stored, dealt out again where
+ * objects were moved. So a deletion renumbers nothing, and a move only what lies between.
+ */
+function placesOf(annotations: readonly Annotation[], known: KnownMasks): number[] {
+  const there = annotations.map(({ id }) => known.get(id));
+  const stored = there.filter(isStored).map(({ position }) => position);
+  const free = stored.sort((a, b) => a - b).values();
+  // What shares a place, as masks from elsewhere may, is listed in the order in which it is known.
+  const ranks = new Map([...known.keys()].map((id, rank) => [id, rank]));
+  let last = { place: -1, rank: -1 };
+  return there.map((one, i) => {
+    const place = isStored(one) ? free.next().value! : last.place + 1;
+    const rank = ranks.get(annotations[i]!.id) ?? Infinity;
+    const isShared = place === last.place && one?.position === place && rank > last.rank;
+    const isInOrder = place > last.place || isShared;
+    last = { place: isInOrder ? place : last.place + 1, rank };
+    return last.place;
+  });
+}
+
 /** The body of a save. */
 export function draftOf(
   { annotation, position }: Change & { kind: "save" },
@@ -73,7 +92,7 @@ export function draftOf(
   image: number,
   modelId: string | null,
 ): MaskDraft {
-  const { mask, name, clicks, box, predictedIou } = annotation;
+  const { mask, name, clicks, box, predictedIou, foundBy } = annotation;
   const hasPrompts = clicks.length > 0 || box !== null;
   return {
     image_id: image,
@@ -88,6 +107,7 @@ export function draftOf(
       point_coords: clicks.map(({ x, y }) => [x, y] as const),
       point_labels: clicks.map(({ label }) => label),
       box,
+      ...foundBy,
     },
   };
 }
@@ -128,17 +148,19 @@ export function annotationOf(
   size: Size,
   place: number,
 ): Annotation {
-  const { point_coords = [], point_labels = [], box = null } = stored.prompts;
+  const { point_coords = [], point_labels = [], box = null, source, score = 0 } = stored.prompts;
+  const foundBy = source ? { source, score } : null;
   return {
     id,
     name: stored.name,
     colour: COLOURS[place % COLOURS.length]!,
     isHidden: false,
-    isLocked: false,
+    isLocked: foundBy !== null,
     mask: rleFromCoco({ size, counts: stored.counts }),
     clicks: point_coords.map(([x, y], i) => ({ x, y, label: point_labels[i] ?? 1 })),
     box,
     predictedIou: stored.predicted_iou,
+    foundBy,
   };
 }
 

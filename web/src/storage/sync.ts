@@ -24,6 +24,8 @@ export interface Conflict {
 }
 
 export interface SyncState {
+  /** The work that this is about, which the journal has; null before anything is known. */
+  readonly kept: Sheet | null;
   readonly status: "saved" | "saving" | "offline" | "lost" | "refused";
   /** Changes that the server does not have. */
   readonly numWaiting: number;
@@ -35,6 +37,7 @@ export interface SyncState {
 type End = Pick<SyncState, "status" | "problem">;
 
 export const AT_REST: SyncState = {
+  kept: null,
   status: "saved",
   numWaiting: 0,
   conflicts: [],
@@ -49,6 +52,8 @@ export class Sync {
   private readonly known: Map<string, Known>;
   /** What is stored of the objects in conflict, null for nothing. */
   private readonly conflicts = new Map<string, StoredMask | null>();
+  private kept: Sheet;
+  private status: SyncState["status"] = "saved";
   private isRunning = false;
   private isClosed = false;
   private numFailures = 0;
@@ -68,14 +73,15 @@ export class Sync {
     private readonly onState: (state: SyncState) => void,
   ) {
     this.known = new Map(known);
+    this.kept = sheet;
     addEventListener("online", this.retry);
   }
 
   /** Take the work as it is now; saving begins. */
   update(sheet: Sheet): void {
     this.sheet = sheet;
-    if (this.numWaiting) this.tell("saving");
-    void this.keep().then(() => this.run());
+    // While saves are on their way, or wait for the network, more of them change nothing else.
+    void this.keep().then(() => (this.isRunning ? this.tell(this.status) : this.run()));
   }
 
   /** Try again now what failed, or what a lost lease stopped. */
@@ -213,6 +219,7 @@ export class Sync {
   private tell(status: SyncState["status"], problem: string | null = null): void {
     if (status === "saved" || status === "lost" || status === "refused")
       for (const waiter of this.waiters.splice(0)) waiter(!this.numWaiting);
+    this.status = status;
     if (this.isClosed) return;
     const conflicts = [...this.conflicts].map(([id, stored]) => ({
       id,
@@ -220,7 +227,8 @@ export class Sync {
       theirs: stored === null || stored.is_deleted ? null : this.theirs(id, stored),
     }));
     const full = this.isJournalFull ? "The browser's storage is full: leave this page open." : null;
-    this.onState({ status, numWaiting: this.numWaiting, conflicts, problem: problem ?? full });
+    const { kept, numWaiting } = this;
+    this.onState({ kept, status, numWaiting, conflicts, problem: problem ?? full });
   }
 
   private theirs(id: string, stored: StoredMask): Annotation {
@@ -233,12 +241,14 @@ export class Sync {
   /** Writes come after each other, each with the latest state; the server gets it all the same. */
   private keep(): Promise<void> {
     this.journalled = this.journalled.then(async () => {
-      const work = toKept(this.key, this.sheet);
+      const { sheet } = this;
+      const work = toKept(this.key, sheet);
       const entry = { key: this.key, work, known: [...this.known] };
       this.isJournalFull = await this.journal.keepServerWork(entry).then(
         () => false,
         () => true,
       );
+      this.kept = sheet;
     });
     return this.journalled;
   }

@@ -1,9 +1,10 @@
-/** The finished objects: choose, name, colour, hide, lock, refine, delete. */
+/** The finished objects in order of prominence: choose, move, name, colour, hide, lock, refine, delete. */
 import { type ReactNode, memo, useEffect, useRef } from "react";
-import type { Action, Annotation } from "../core/document";
+import { type Action, type Annotation, isRemovable } from "../core/document";
 import { rleArea } from "../core/rle";
 import { IconButton } from "./Icon";
 import { useKeys } from "./keys";
+import { useReorder } from "./use_reorder";
 
 interface Props {
   readonly annotations: readonly Annotation[];
@@ -32,6 +33,9 @@ export function ObjectList({
   children,
 }: Props) {
   const keyOf = useKeys();
+  const [edgeAt, dropTarget] = useReorder((from, to) =>
+    dispatch({ type: "move", id: annotations[from]!.id, to }),
+  );
   const areAllHidden = annotations.length > 0 && annotations.every(({ isHidden }) => isHidden);
   return (
     <aside className="objects" aria-label="Objects">
@@ -63,7 +67,7 @@ export function ObjectList({
           <kbd>{keyOf("accept")}</kbd>.
         </p>
       )}
-      <ul>
+      <ul {...dropTarget}>
         {annotations.map((annotation, i) => (
           <Row
             key={annotation.id}
@@ -72,6 +76,7 @@ export function ObjectList({
             isSelected={annotation.id === selected}
             isInHand={annotation.id === inHand}
             isRenaming={annotation.id === renaming}
+            dropEdge={edgeAt(i)}
             onRenaming={onRenaming}
             dispatch={dispatch}
           />
@@ -88,6 +93,8 @@ interface RowProps {
   readonly isSelected: boolean;
   readonly isInHand: boolean;
   readonly isRenaming: boolean;
+  /** Where a dragged object would go. */
+  readonly dropEdge: "above" | "below" | null;
   readonly onRenaming: (id: string | null) => void;
   readonly dispatch: (action: Action) => void;
 }
@@ -99,11 +106,12 @@ const Row = memo(function Row({
   isSelected,
   isInHand,
   isRenaming,
+  dropEdge,
   onRenaming,
   dispatch,
 }: RowProps) {
   const keyOf = useKeys();
-  const { id, name, colour, isHidden, isLocked, mask, predictedIou } = annotation;
+  const { id, name, colour, isHidden, isLocked, mask, predictedIou, foundBy } = annotation;
   const row = useRef<HTMLLIElement>(null);
   const label = name || `Object ${number}`;
   const change = (values: Partial<Pick<Annotation, "name" | "colour" | "isHidden" | "isLocked">>) =>
@@ -114,8 +122,14 @@ const Row = memo(function Row({
   return (
     <li
       ref={row}
-      className={`object ${isSelected ? "object-selected" : ""} ${isHidden ? "object-hidden" : ""}`}
+      className={`object ${isSelected ? "object-selected" : ""} ${isHidden ? "object-hidden" : ""} ${dropEdge ? `drop-${dropEdge}` : ""}`}
     >
+      <span
+        className="grip"
+        draggable
+        aria-hidden="true"
+        title={`Drag to another place (${keyOf("earlier")}, ${keyOf("later")})`}
+      />
       <ColourInput
         colour={colour}
         label={`Colour of ${label}`}
@@ -145,24 +159,25 @@ const Row = memo(function Row({
             {isInHand ? "being refined" : `${rleArea(mask).toLocaleString()} px`}
             {!isInHand && predictedIou !== null && ` · ${Math.round(100 * predictedIou)} %`}
           </small>
+          {foundBy && <small className="found">found by the model</small>}
         </button>
       )}
       <span className="object-actions">
         {isSelected && !isLocked && (
-          <>
-            <IconButton
-              icon="edit"
-              label={`Refine ${label}`}
-              shortcut={keyOf("edit")}
-              onClick={() => dispatch({ type: "edit", id })}
-            />
-            <IconButton
-              icon="trash"
-              label={`Delete ${label}`}
-              shortcut={keyOf("delete")}
-              onClick={() => dispatch({ type: "delete", id })}
-            />
-          </>
+          <IconButton
+            icon="edit"
+            label={`Refine ${label}`}
+            shortcut={keyOf("edit")}
+            onClick={() => dispatch({ type: "edit", id })}
+          />
+        )}
+        {isSelected && isRemovable(annotation) && (
+          <IconButton
+            icon="trash"
+            label={`Delete ${label}`}
+            shortcut={keyOf("delete")}
+            onClick={() => dispatch({ type: "delete", id })}
+          />
         )}
         <IconButton
           icon={isLocked ? "lock" : "unlock"}
@@ -214,6 +229,7 @@ function NameInput({
   onDone: (typed: string | null) => void;
 }) {
   const input = useRef<HTMLInputElement>(null);
+  const before = useRef(document.activeElement);
   const isDone = useRef(false);
   const done = (typed: string | null) => {
     if (!isDone.current) onDone(typed); // the field's end takes its focus away, once more
@@ -230,8 +246,9 @@ function NameInput({
       onBlur={(event) => done(event.target.value.trim())}
       onKeyDown={(event) => {
         event.stopPropagation(); // letters are no shortcuts here
-        if (event.key === "Enter") done(event.currentTarget.value.trim());
-        if (event.key === "Escape") done(null);
+        if (event.key !== "Enter" && event.key !== "Escape") return;
+        done(event.key === "Enter" ? event.currentTarget.value.trim() : null);
+        if (before.current instanceof HTMLElement) before.current.focus();
       }}
     />
   );

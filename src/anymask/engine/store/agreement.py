@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sqlalchemy import Float, cast, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from anymask.core.geometry import box_iou
+from anymask.core.mask_overlap import rle_iou
 from anymask.core.rle import Rle
 from anymask.engine.store.tables import Agreement, Annotation, Image, ImageState
 
@@ -43,7 +43,7 @@ def match_masks(first: Sequence[Rle], second: Sequence[Rle]) -> list[tuple[int, 
     meets = box_iou([rle.to_box() for rle in first], [rle.to_box() for rle in second]) > 0
     ious = np.zeros(meets.shape)
     for i, j in np.argwhere(meets):
-        ious[i, j] = _iou(first[i], second[j])
+        ious[i, j] = rle_iou(first[i], second[j])
     ious[ious < MATCHED_IOU] = 0
     rows, columns = linear_sum_assignment(ious, maximize=True)
     return [
@@ -107,20 +107,3 @@ def _masks(session: Session, image: Image) -> list[Rle]:
     query = select(Annotation.counts).where(Annotation.image_id == image.id, ~Annotation.is_deleted)
     size = [image.height, image.width]
     return [Rle.from_coco({"size": size, "counts": counts}) for counts in session.scalars(query)]
-
-
-def _iou(a: Rle, b: Rle) -> float:
-    """IoU from the run lengths, without pixels."""
-    positions, foreground = _foreground_before(b)
-    ends, _ = _foreground_before(a)
-    before = np.interp(ends, positions, foreground)
-    common = np.diff(before)[1::2].sum()
-    return float(common / (a.area + b.area - common))
-
-
-def _foreground_before(rle: Rle) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each run begins or the last one ends, and how many foreground pixels lie before."""
-    lengths = np.concatenate([[0], rle.counts])
-    own = lengths.copy()
-    own[1::2] = 0  # runs of background
-    return np.cumsum(lengths), np.cumsum(own)

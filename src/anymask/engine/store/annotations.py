@@ -83,7 +83,7 @@ def save(
         raise InvalidInputError(
             "segmentation must have pixels, got an empty mask. Delete the mask instead."
         )
-    values = _values(draft)
+    values = values_of(draft)
     stored = _locked(session, annotation_id)
     if stored is None:
         if version:
@@ -158,8 +158,8 @@ def _locked(session: Session, annotation_id: str) -> Annotation | None:
     return session.get(Annotation, annotation_id, with_for_update=True, populate_existing=True)
 
 
-def _values(draft: MaskDraft) -> dict[str, Any]:
-    """The columns that a draft sets."""
+def values_of(draft: MaskDraft) -> dict[str, Any]:
+    """Return the columns that a draft sets."""
     values = {
         key.name: getattr(draft, key.name)
         for key in dataclasses.fields(draft)

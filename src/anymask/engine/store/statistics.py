@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from anymask.engine.store.accounts import user_names
 from anymask.engine.store.agreement import AgreementFigures, agreement_figures
+from anymask.engine.store.prefill import ENGINE_NAME, PrefillFigures, prefill_figures
 from anymask.engine.store.projects import Progress, get_progress
-from anymask.engine.store.tables import Annotation, Effort, Image, ImageState
+from anymask.engine.store.tables import Annotation, Effort, Image, ImageState, User
 
 _DAY_SECONDS = 86400
 _K = TypeVar("_K", bound=Hashable)
@@ -58,6 +59,9 @@ class ProjectStatistics:
     Attributes:
         progress: images by state.
         masks_per_image: mean over the images that are not waiting; None without any.
+        own_masks_per_image: alike, of those masks that people made.
+        prefilled: what people made of the masks that were there before them; what these cost, to
+            look at or to change, is in no other figure.
         overall: over all masks whose making was logged; None without any.
         by_day: by the day (UTC, as days since 1970) on which a mask was finished.
         by_day_and_model: each day's masks by model, in order of days.
@@ -69,6 +73,8 @@ class ProjectStatistics:
 
     progress: Progress
     masks_per_image: float | None
+    own_masks_per_image: float | None
+    prefilled: PrefillFigures
     overall: EffortFigures | None
     by_day: dict[int, EffortFigures]
     by_day_and_model: list[DayFigures]
@@ -89,9 +95,13 @@ def project_statistics(session: Session, project_id: int) -> ProjectStatistics:
     days, models, users, *costs = _efforts(session, project_id)
     table = np.array(costs, dtype=np.float64)
     by_day_and_model = _by([*zip(days, models, strict=True)], table)
+    prefilled = prefill_figures(session, project_id)
+    masks = _masks_on_done_images(session, project_id)
     return ProjectStatistics(
         progress=progress,
-        masks_per_image=_masks_on_done_images(session, project_id) / done if done else None,
+        masks_per_image=masks / done if done else None,
+        own_masks_per_image=(masks - prefilled.masks + prefilled.deleted) / done if done else None,
+        prefilled=prefilled,
         overall=_figures(table) if days else None,
         by_day=_by(days, table),
         by_day_and_model=[
@@ -106,7 +116,10 @@ def project_statistics(session: Session, project_id: int) -> ProjectStatistics:
 
 
 def _efforts(session: Session, project_id: int) -> list[tuple[Any, ...]]:
-    """The columns day, model, user, seconds, clicks and strokes; a row a mask and person."""
+    """The columns day, model, user, seconds, clicks and strokes; a row a mask and person.
+
+    Masks that the engine put in are left out, whatever people did to them.
+    """
     query = (
         select(
             cast(func.floor(Effort.finished_at / _DAY_SECONDS), Integer),
@@ -118,7 +131,8 @@ def _efforts(session: Session, project_id: int) -> list[tuple[Any, ...]]:
         )
         .join(Annotation, Annotation.id == Effort.annotation_id)
         .join(Image, Image.id == Effort.image_id)
-        .where(Image.project_id == project_id, ~Annotation.is_deleted)
+        .join(User, User.id == Annotation.author_id)
+        .where(Image.project_id == project_id, ~Annotation.is_deleted, User.name != ENGINE_NAME)
     )
     rows = session.execute(query).all()
     return [*zip(*rows, strict=True)] if rows else [()] * 6

@@ -20,7 +20,7 @@ export function DashboardScreen({ api, project: id }: { api: Api; project: numbe
       </p>
     );
   if (!figures || !project) return null;
-  const { overall, by_day_and_model: days, agreement } = figures;
+  const { overall, by_day_and_model: days, agreement, prefilled } = figures;
   return (
     <>
       <div className="screen-head">
@@ -36,8 +36,18 @@ export function DashboardScreen({ api, project: id }: { api: Api; project: numbe
             `half take ${seconds(overall.quartiles[0])} to ${seconds(overall.quartiles[2])}`}
         </Tile>
         <Tile name="masks per image" value={figures.masks_per_image?.toFixed(1)}>
-          of images handed in
+          {prefilled.masks
+            ? `of images handed in; ${figures.own_masks_per_image?.toFixed(1)} without those that the model found`
+            : "of images handed in"}
         </Tile>
+        {prefilled.masks > 0 && (
+          <Tile
+            name="found by the model, not deleted"
+            value={percent((prefilled.kept + prefilled.changed) / prefilled.masks)}
+          >
+            {`${prefilled.masks} masks were there before people came: ${prefilled.kept} kept, ${prefilled.changed} changed, ${prefilled.deleted} deleted`}
+          </Tile>
+        )}
         <Tile name="clicks per mask" value={overall?.mean_clicks.toFixed(1)}>
           {overall && `${percent(overall.brushed_share)} of masks were brushed`}
         </Tile>
