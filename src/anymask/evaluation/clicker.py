@@ -21,7 +21,7 @@ class Click:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Peak:
+class Peak:
     """The pixel of a region that is farthest from its boundary, `distance` pixels away."""
 
     distance: float
@@ -37,9 +37,9 @@ def next_click(target: BoolArray, mask: BoolArray | None = None) -> Click | None
     among equals to the first in raster order. Without a mask it is the first click.
     """
     if mask is None:
-        return _to_click(_find_peak(target), PointLabel.FOREGROUND)
-    missed = _find_peak(target & ~mask)
-    wrong = _find_peak(mask & ~target, at_least=missed.distance if missed else 0.0)
+        return _to_click(find_peak(target), PointLabel.FOREGROUND)
+    missed = find_peak(target & ~mask)
+    wrong = find_peak(mask & ~target, at_least=missed.distance if missed else 0.0)
     if missed is None or (wrong is not None and _rank(wrong) < _rank(missed)):
         return _to_click(wrong, PointLabel.BACKGROUND)
     return _to_click(missed, PointLabel.FOREGROUND)
@@ -54,15 +54,15 @@ def random_click(target: BoolArray, rng: np.random.Generator) -> Click | None:
     return Click(x=x, y=y, label=PointLabel.FOREGROUND)
 
 
-def _to_click(peak: _Peak | None, label: PointLabel) -> Click | None:
+def _to_click(peak: Peak | None, label: PointLabel) -> Click | None:
     return None if peak is None else Click(x=peak.x, y=peak.y, label=label)
 
 
-def _rank(peak: _Peak) -> tuple[float, int, int]:
+def _rank(peak: Peak) -> tuple[float, int, int]:
     return (-peak.distance, peak.y, peak.x)
 
 
-def _find_peak(region: BoolArray, at_least: float = 0.0) -> _Peak | None:
+def find_peak(region: BoolArray, at_least: float = 0.0) -> Peak | None:
     """Return the region's farthest pixel; None if it is empty or must lie nearer than `at_least`.
 
     Only the bounding box is searched: what lies outside it is not region, so one ring of padding
@@ -78,7 +78,7 @@ def _find_peak(region: BoolArray, at_least: float = 0.0) -> _Peak | None:
         return None
     distances = _distances(np.pad(region[y0:y1, x0:x1].view(np.uint8), 1))
     y, x = divmod(int(distances.argmax()), distances.shape[1])
-    return _Peak(distance=float(distances[y, x]), x=x0 + x - 1, y=y0 + y - 1)
+    return Peak(distance=float(distances[y, x]), x=x0 + x - 1, y=y0 + y - 1)
 
 
 def _distances(padded: NDArray[np.uint8]) -> FloatArray:
