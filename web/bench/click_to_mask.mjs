@@ -1,9 +1,9 @@
 // From a click to the frame that shows its mask, over 100 clicks in headless Chromium.
 //
-//   node bench/click_to_mask.mjs SITE PICTURE [--clicks 100] [--reference GRAPHS_DIR] [--json]
+//   node bench/click_to_mask.mjs SITE PICTURE [--clicks 100] [--press 80] [--reference GRAPHS_DIR] [--json]
 //
 // With threads (an isolated page) and without. Clicks begin objects at random places, with preview
-// off and, apart, where the pointer has rested and the preview is seen. GRAPHS_DIR is what benchmarks/browser/reference_decoders.py wrote: the reference's decoders
+// off, at once and with the button down for --press milliseconds, and, apart, where the pointer has rested and the preview is seen. GRAPHS_DIR is what benchmarks/browser/reference_decoders.py wrote: the reference's decoders
 // then answer the same clicks in the same page, in turns with the studio, in a worker of their own
 // with as many threads; the page paints the best mask on a canvas.
 import { readFileSync } from "node:fs";
@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     clicks: { type: "string", default: "100" },
+    press: { type: "string", default: "80" },
     reference: { type: "string" },
     json: { type: "boolean", default: false },
   },
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
 const [site, picture] = positionals;
 const WARM_UP = 10;
 const REST_MS = 250; // shorter than people take between seeing and clicking
+const pressed = `studio, the button down for ${values.press} ms`;
 const decoders = values.reference
   ? JSON.parse(readFileSync(join(values.reference, "decoders.json"), "utf8"))
   : [];
@@ -67,9 +69,9 @@ function startReference([decoder, threads]) {
   });
 }
 
-async function clickStudio(page, x, y) {
+async function clickStudio(page, x, y, pressMs = 0) {
   await page.evaluate(() => performance.clearMeasures());
-  await page.mouse.click(...(await at(page, x, y)));
+  await page.mouse.click(...(await at(page, x, y)), { delay: pressMs });
   const measured = await page.waitForFunction(
     () => performance.getEntriesByType("measure")[0]?.duration,
   );
@@ -97,6 +99,7 @@ async function measure(page, browser) {
   for (let i = 0; i < WARM_UP + Number(values.clicks); i++) {
     const [x, y] = [0.15 + 0.7 * random(), 0.15 + 0.7 * random()];
     note("studio", i, await clickStudio(page, x, y));
+    note(pressed, i, await clickStudio(page, y, x, Number(values.press)));
     for (const { file, grid_size } of decoders) {
       const click = { x: x * size.width, y: y * size.height, ...size };
       const { ms, decodeMs } = await page.evaluate(

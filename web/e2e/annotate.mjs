@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { dropPicture, painted, waitUntilReady, withPage } from "./browser.mjs";
+import { dropPicture, waitUntilReady, withPage } from "./browser.mjs";
 import { DENSE, area, at, objectNames, shownPixels, stage, suggestions } from "./studio_page.mjs";
 
 const [site, picture, output] = process.argv.slice(2);
@@ -78,7 +78,6 @@ async function annotate(page) {
   await page.mouse.click(...(await at(page, 0.2, 0.5)));
   await suggestions(page).first().waitFor();
   const unfinished = await area(page);
-  await painted(page);
   await page.getByText("Kept in this browser").waitFor();
   await page.reload();
   await page.locator(".object").first().waitFor({ timeout: 120_000 });

@@ -101,10 +101,19 @@ async function annotate(page) {
   assert.deepEqual(await objectNames(page), ["cup", "Object 2"]);
   await waitUntilSaved(page);
 
+  // the less prominent one to the front, by hand
+  const rows = page.locator(".object");
+  await page
+    .locator(".grip")
+    .nth(1)
+    .dragTo(rows.first(), { targetPosition: { x: 60, y: 8 } });
+  assert.deepEqual(await objectNames(page), ["Object 1", "cup"]);
+  await waitUntilSaved(page);
+
   // what the server has is there after a reload, and shown pixel by pixel
   await page.reload();
   await waitUntilReady(page);
-  assert.deepEqual(await objectNames(page), ["cup", "Object 2"]);
+  assert.deepEqual(await objectNames(page), ["Object 1", "cup"]);
   writeFileSync(join(output, "shown.bin"), await shownPixels(page));
 
   // next

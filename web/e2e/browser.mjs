@@ -56,10 +56,3 @@ export async function dropPicture(page, path) {
 export async function waitUntilReady(page) {
   await page.locator("[role=status]", { hasText: "Ready" }).waitFor({ timeout: 120_000 });
 }
-
-/** Waits until the page shows what was just done: the line below the picture is a frame late. */
-export function painted(page) {
-  return page.evaluate(
-    () => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then))),
-  );
-}

@@ -1,14 +1,18 @@
-// What an admin does on a server, in headless Chromium: invites, lets in, switches off, reads figures.
+// What an admin does on a server, in headless Chromium: invites, lets in, switches off, reads figures,
+// has other programs told.
 //
-//   node e2e/manage_server.mjs URL ADMIN_PASSWORD
+//   node e2e/manage_server.mjs URL ADMIN_PASSWORD OUTPUT
 //
-// The server has the project of sample photos (`anymask serve --sample`). Prints axe's findings of
-// the screens; exits 1 if one is serious, or with the first expectation that does not hold.
+// The server has the project of sample photos (`anymask serve --sample`). OUTPUT gets a
+// screenshot. Prints axe's findings of the screens; exits 1 if one is serious, or with the first expectation that does not hold.
 import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { findings, printed } from "./axe.mjs";
 import { ask, visitAs } from "./server_page.mjs";
 
-const [url, password] = process.argv.slice(2);
+const [url, password, output] = process.argv.slice(2);
+mkdirSync(output, { recursive: true });
 
 /** Where the annotator ada is, in a browser of her own. */
 async function acceptInvitation(browser, link) {
@@ -86,6 +90,33 @@ async function readFigures(page) {
   assert.equal(await page.locator(".chart circle").count(), 3);
 }
 
+/** An address is told of a submission, to no avail: the server tells none of its own machine. */
+async function tellOthers(page, hers) {
+  await page.goto(`${url}#/projects/1`);
+  await page.getByRole("link", { name: "Webhooks" }).click();
+  await page.getByText("None yet.").waitFor();
+  await page.getByLabel("Address").fill("ftp://127.0.0.1/told");
+  await page.getByRole("button", { name: "Add the webhook" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("Address").fill("http://127.0.0.1:9/told");
+  await page.getByRole("button", { name: "Add the webhook" }).click();
+  assert.match(await page.getByLabel("The secret").inputValue(), /^[\w-]{43}$/);
+  await page.getByRole("button", { name: "Done" }).click();
+  assert.equal((await ask(hers, "POST", "images/1/submit")).status, 200);
+  await page.getByText("Last answers").click();
+  const answer = page.getByRole("row", { name: /submitted.*127\.0\.0\.1/ });
+  for (let i = 0; i < 20 && !(await answer.count()); i++) {
+    await page.waitForTimeout(500);
+    await page.getByRole("button", { name: "Look again" }).click();
+  }
+  await answer.waitFor();
+  await page.screenshot({ path: join(output, "webhooks.png") });
+  const found = await findings(page);
+  await page.getByRole("button", { name: /^Delete http/ }).click();
+  await page.getByText("None yet.").waitFor();
+  return found;
+}
+
 async function manage(page, browser) {
   const found = {};
   const hers = await acceptInvitation(browser, await invite(page));
@@ -105,6 +136,8 @@ async function manage(page, browser) {
   await readFigures(page);
   found.dashboard = await findings(page);
 
+  found.webhooks = await tellOthers(page, hers);
+
   await page.getByRole("link", { name: "People" }).click();
   await page.getByRole("button", { name: "Switch off ada" }).click();
   await page.getByText("switched off").waitFor();
@@ -113,5 +146,6 @@ async function manage(page, browser) {
   return found;
 }
 
-const found = await visitAs(url, { name: "admin", password }, manage);
+const isRefused = (error) => error.includes("422");
+const found = await visitAs(url, { name: "admin", password, isExpected: isRefused }, manage);
 process.exit(printed(found) ? 1 : 0);

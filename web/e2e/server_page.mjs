@@ -1,8 +1,8 @@
 // A served studio's screens and its API as the page may use it, for the scripts of this folder.
-import { painted, visitPage, waitUntilReady } from "./browser.mjs";
+import { visitPage, waitUntilReady } from "./browser.mjs";
 
 // Whoever is not logged in yet is told so, which browsers print as an error.
-const isNotLoggedIn = (error) => error.includes("401");
+export const isNotLoggedIn = (error) => error.includes("401");
 
 /** Runs `visit(page)` on a fresh page of the server, as somebody who has logged in. */
 export function visitAs(url, { name, password, isExpected = () => false, ...options }, visit) {
@@ -44,6 +44,5 @@ export async function openAt(page, hash) {
 
 /** Waits until the server has all. */
 export async function waitUntilSaved(page) {
-  await painted(page);
   await page.locator(".status-line span", { hasText: /^Saved$/ }).waitFor();
 }

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { findings } from "./axe.mjs";
 import { waitUntilReady } from "./browser.mjs";
 import { ask, openAt, visitAs, waitUntilSaved } from "./server_page.mjs";
-import { answered, at, objectNames, suggestions } from "./studio_page.mjs";
+import { answered, area, at, objectNames, suggestions } from "./studio_page.mjs";
 
 const [url, password, output] = process.argv.slice(2);
 mkdirSync(output, { recursive: true });
@@ -50,6 +50,30 @@ async function select(page, place) {
 }
 
 const says = (page, text) => page.locator(".status-line", { hasText: text }).waitFor();
+
+/** The page is killed right after a click: the next one tells the server of it. */
+async function killPage(page) {
+  const dying = await page.context().newPage();
+  await dying.goto(`${url}#/projects/1/work/3`);
+  await waitUntilReady(dying);
+  await dying.mouse.click(...(await at(dying, 0.5, 0.5)));
+  await suggestions(dying).first().waitFor();
+  const debug = await page.context().newCDPSession(dying);
+  debug.send("Page.crash").catch(() => {}); // nobody is left to answer
+  await dying.waitForEvent("crash");
+  await dying.close();
+
+  await page.evaluate(() => (location.hash = "/projects/1/work/3"));
+  await area(page); // the object in hand was kept
+  await page.keyboard.press("Enter");
+  await waitUntilSaved(page);
+  await page.getByRole("button", { name: "Other pictures" }).click();
+  await page.locator(".image").first().waitFor();
+  const clicks = async () =>
+    (await ask(page, "GET", "projects/1/statistics")).body.overall?.mean_clicks;
+  for (let i = 0; i < 50 && (await clicks()) !== 1; i++) await page.waitForTimeout(100);
+  assert.equal(await clicks(), 1, "the server has heard of the click, once");
+}
 
 /** Offline, a lost answer, a reload with unsaved work: all arrives, once. */
 async function loseConnections(page) {
@@ -254,6 +278,7 @@ async function answerFar(page) {
 
 const isNetworks = (error) => /Failed to load resource|ERR_/.test(error);
 const logits = await visitAs(url, { ...admin, isExpected: isNetworks }, async (page, browser) => {
+  await killPage(page);
   await loseConnections(page);
   await conflict(page, "Keep mine", ["cup here"]);
   await conflict(page, "Keep theirs", ["cup here elsewhere"]);

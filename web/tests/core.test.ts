@@ -196,6 +196,7 @@ test("COCO: names are categories, boxes and areas exact", () => {
     clicks: [],
     box: null,
     predictedIou: 0.5,
+    foundBy: null,
   };
   const annotations = [
     { ...base, id: "a", name: "cup", mask: rectangle(2, 3, 5, 9) },

@@ -129,6 +129,49 @@ test("a locked object is neither painted on, refined nor deleted", () => {
   expect(run(locked, dot(false)).sheet.draft?.id).toBe("painted");
 });
 
+test("what the engine found is locked, can be deleted, and is the person's own once changed", () => {
+  const found = run(start, click(1), answered(1), { type: "accept" }).sheet.annotations[0]!;
+  const foundBy = { source: "detector", score: 0.8 };
+  const opened = newDocument(frame, 0, [{ ...found, isLocked: true, foundBy }]);
+  const { id } = found;
+  expect(run(opened, { type: "edit", id }).sheet.draft).toBeNull();
+  expect(run(opened, { type: "delete", id }).sheet.annotations).toEqual([]);
+  const unlocked = run(opened, { type: "change", id, values: { isLocked: false } });
+  const looked = run(unlocked, { type: "edit", id }, { type: "accept" });
+  expect(looked.sheet.annotations[0]!.foundBy).toEqual(foundBy);
+  const painted = run(unlocked, { type: "edit", id }, dot(false), { type: "accept" });
+  expect(painted.sheet.annotations[0]).toMatchObject({ id, foundBy: null });
+  const asked = run(unlocked, { type: "edit", id }, click(2), answered(2), { type: "accept" });
+  expect(asked.sheet.annotations[0]!.foundBy).toBeNull();
+});
+
+test("an object that is moved keeps all but its place, and undo brings that back", () => {
+  const kept = ["a", "b", "c"].reduce(
+    (document, id) =>
+      run(
+        document,
+        { ...dot(false), id } as Action,
+        { type: "accept" },
+        { type: "select", id: null },
+      ),
+    start,
+  );
+  const order = (document: Document) => document.sheet.annotations.map(({ id }) => id).join("");
+  expect(order(kept)).toBe("abc");
+  const moved = run(kept, { type: "move", id: "c", to: 0 });
+  expect(order(moved)).toBe("cab");
+  expect(moved.sheet.selected).toBe("c");
+  expect(moved.sheet.annotations[0]).toBe(kept.sheet.annotations[2]);
+  expect(order(run(moved, { type: "undo" }))).toBe("abc");
+  expect(order(run(kept, { type: "move", id: "a", to: 9 }))).toBe("bca");
+  for (const nothing of [
+    { id: "a", to: -1 },
+    { id: "c", to: 5 },
+    { id: "none", to: 1 },
+  ])
+    expect(run(kept, { type: "move", ...nothing })).toBe(kept);
+});
+
 test("an empty object is not kept; objects have colours of their own", () => {
   const asked = run(start, click(1));
   expect(run(asked, { type: "accept" })).toBe(asked);

@@ -68,9 +68,21 @@ test("the order of prominence is saved with as few changes as it takes", () => {
   const [a, b, c] = [made("a"), made("b", 2), made("c", 3)];
   const map = knownMap(stored(a), stored(b, { position: 1 }), stored(c, { position: 2 }));
   expect(kinds([b, c], map)).toEqual(["remove a"]);
-  expect(kinds([b, a, c], map)).toEqual(["save a at 2"]);
-  // masks that came from elsewhere without an order are left as they are
-  expect(kinds([a, b], knownMap(stored(a), stored(b)))).toEqual([]);
+  expect(kinds([b, a, c], map)).toEqual(["save b at 0", "save a at 1"]);
+  expect(kinds([a, c, b], map)).toEqual(["save c at 1", "save b at 2"]);
+  expect(kinds([c, made("d"), a, b], map)).toEqual([
+    "save c at 0",
+    "save d at 1",
+    "save a at 2",
+    "save b at 3",
+  ]);
+  // also when a page dies between the saves of a move
+  const halfway = knownMap(stored(a), stored(b), stored(c, { position: 2 }));
+  expect(kinds([b, a, c], halfway)).toEqual(["save a at 1"]);
+  // masks that came from elsewhere without an order are left as they are, until they are moved
+  const shared = knownMap(stored(a), stored(b), stored(c));
+  expect(kinds([a, b, c], shared)).toEqual([]);
+  expect(kinds([b, a, c], shared)).toEqual(["save a at 1", "save c at 2"]);
 });
 
 test("a deleted mask that undo brings back is saved as a new one", () => {
@@ -112,6 +124,18 @@ test("opened for the first time, everything is the server's", () => {
     box: [1, 2, 3, 4],
   });
   expect(changes(annotations, map)).toEqual([]);
+});
+
+test("what the engine found comes locked and marked, and is saved as found until it is changed", () => {
+  const prompts = { source: "detector", score: 0.8, box: [1, 2, 3, 4] as const };
+  const mask = stored(made("a"), { prompts });
+  const { annotations, known: map } = merged([], new Map(), [mask], SIZE);
+  const found = annotations[0]!;
+  expect(found).toMatchObject({ isLocked: true, foundBy: { source: "detector", score: 0.8 } });
+  const change = { kind: "save" as const, annotation: found, position: 3 };
+  expect(draftOf(change, map.get("a")!, 7, "new").prompts).toMatchObject({ ...prompts });
+  const mine = { ...change, annotation: { ...found, mask: square(3), foundBy: null } };
+  expect(draftOf(mine, map.get("a")!, 7, "new").prompts).not.toHaveProperty("source");
 });
 
 test("what one side changed is taken from it, what both changed waits for a person", () => {

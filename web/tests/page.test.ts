@@ -95,6 +95,7 @@ test("keys: no two commands share one, signs need no Shift named", () => {
   expect(press("z", { metaKey: true })).toBe("undo");
   expect(press("z")).toBeNull();
   expect(press("1", { altKey: true })).toBeNull();
+  expect(press("ArrowUp", { altKey: true })).toBe("earlier");
 });
 
 test("keys of one's own: the command that had one loses it, moving about stays", () => {
@@ -121,5 +122,6 @@ test("what happened is told in words", () => {
     "cup changed, 5 pixels.",
   );
   expect(after({ type: "select", id: "a" })).toBe("Object 1 selected.");
+  expect(after({ type: "move", id: "a", to: 1 })).toBe("Moved to place 2 of 2 objects.");
   expect(after({ type: "hideAll", isHidden: true })).toBe("2 objects changed.");
 });

@@ -3,7 +3,6 @@ import { afterEach, expect, test, vi } from "vitest";
 import { Api, ApiError } from "../src/api/client";
 import { type Sheet, newAnnotation } from "../src/core/document";
 import { bitmapToRle } from "../src/core/rle";
-import { EventLog } from "../src/storage/event_log";
 import { toldAs } from "../src/ui/server/logged_actions";
 import { type Route, hashOf, readRoute } from "../src/ui/server/route";
 
@@ -17,6 +16,7 @@ test.each<Route>([
   { screen: "people" },
   { screen: "images", project: 3 },
   { screen: "dashboard", project: 3 },
+  { screen: "webhooks", project: 3 },
   { screen: "work", project: 3, image: null },
   { screen: "work", project: 3, image: 7 },
   { screen: "review", project: 3, image: 7 },
@@ -81,29 +81,6 @@ test("errors tell what was refused, and whether to try again", async () => {
   expect(onLoggedOut).not.toHaveBeenCalled();
   expect(await failure()).toMatchObject({ status: 401, isPassing: false });
   expect(onLoggedOut).toHaveBeenCalledOnce();
-});
-
-test("actions are logged with their ages, a lost batch again under its key", async () => {
-  vi.useFakeTimers();
-  const fetched = serverSays([0, null], [204, null], [204, null]);
-  const log = new EventLog(new Api("/"), 7);
-  log.add("click", "a", { x: 1 });
-  await vi.advanceTimersByTimeAsync(5000);
-  log.add("save", "a");
-  await vi.advanceTimersByTimeAsync(5000);
-  log.close();
-  const sent = fetched.mock.calls.map(([, init]) => ({
-    key: (init.headers as Headers).get("Idempotency-Key"),
-    actions: JSON.parse(String(init.body)) as { kind: string; age_seconds: number }[],
-  }));
-  expect(sent.map(({ actions }) => actions.map(({ kind }) => kind))).toEqual([
-    ["click"],
-    ["click"],
-    ["save"],
-  ]);
-  expect(sent[1]).toEqual(sent[0]);
-  expect(sent[2]!.key).not.toBe(sent[1]!.key);
-  expect(sent[0]!.actions[0]!.age_seconds).toBeCloseTo(5, 1);
 });
 
 test("what people do on a mask is told, what they look at is not", () => {

@@ -5,7 +5,7 @@ import type { MaskDraft, StoredMask, StudioImage } from "../src/api/wire";
 import { type Annotation, type Sheet, newAnnotation } from "../src/core/document";
 import { bitmapToRle } from "../src/core/rle";
 import { type Journal, type KeptServerWork, fromKept } from "../src/storage/journal";
-import { Sync, type SyncState } from "../src/storage/sync";
+import { AT_REST, Sync, type SyncState } from "../src/storage/sync";
 
 const IMAGE: StudioImage = {
   id: 7,
@@ -86,7 +86,8 @@ class FakeApi {
 
 let api: FakeApi;
 let kept: KeptServerWork | null;
-let state: SyncState;
+let state: SyncState; // the last of those that were told
+let told: SyncState["status"][];
 
 function begun(): Sync {
   const journal = {
@@ -101,13 +102,18 @@ function begun(): Sync {
     "small",
     sheet(),
     new Map(),
-    (told) => (state = told),
+    (now) => {
+      state = now;
+      told.push(now.status);
+    },
   );
 }
 
 beforeEach(() => {
   api = new FakeApi();
   kept = null;
+  state = AT_REST;
+  told = [];
   vi.stubGlobal("addEventListener", () => {});
   vi.stubGlobal("removeEventListener", () => {});
 });
@@ -123,10 +129,12 @@ test("everything is in the journal before it is sent, and saved once", async () 
     expect(kept!.known[0]![1].sent).not.toBeNull();
     return FakeApi.prototype.save.apply(api, sent);
   });
-  sync.update(sheet({ ...made("a"), name: "cup" }));
-  expect(state.status).toBe("saving");
+  const work = sheet({ ...made("a"), name: "cup" });
+  sync.update(work);
   expect(await sync.settled()).toBe(true);
   expect(state).toMatchObject({ status: "saved", numWaiting: 0, problem: null });
+  expect(state.kept).toBe(work);
+  expect(told).toContain("saving");
   expect(api.there).toEqual(["cup 1"]);
   expect(save).toHaveBeenCalledOnce();
   await sync.finish();
@@ -146,6 +154,27 @@ test("a save that failed is sent again under the same key", async () => {
   });
   expect(new Set(api.keys).size).toBe(1);
   expect(api.keys).toHaveLength(3);
+});
+
+test("what is told is about the work that is in the journal, also between saves", async () => {
+  vi.useFakeTimers();
+  const sync = begun();
+  const work = sheet(made("a"));
+  const drawing = { ...work, draft: null, numBegun: 2 }; // nothing of it is for the server
+  sync.update(work);
+  await vi.waitFor(() => expect(state.kept).toBe(work));
+  sync.update(drawing);
+  expect(state.kept).toBe(work);
+  await vi.waitFor(() => expect(state.kept).toBe(drawing));
+  expect(state.status).toBe("saved");
+
+  api.failures = [new ApiError(0, "no network")];
+  sync.update(sheet(made("a", 2)));
+  await vi.waitFor(() => expect(state.status).toBe("offline"));
+  const later = sheet(made("a", 3), made("b"));
+  sync.update(later);
+  await vi.waitFor(() => expect(state.kept).toBe(later));
+  expect(state).toMatchObject({ status: "offline", numWaiting: 2 });
 });
 
 test("a lost lease stops, and goes on when asked", async () => {

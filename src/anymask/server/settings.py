@@ -53,6 +53,8 @@ class ServerSettings:
         lease_seconds: how long an image stays somebody's without a heartbeat.
         login_attempts: failed ones, from one address or for one name, in five minutes.
         prepare_ahead: images whose embeddings are computed before they are opened.
+        region_detectors: ONNX files that propose faces and plates beside the default detector,
+            divided as in PATH; docs/privacy.md says what lies beside them.
         webhooks_to_private: whether webhooks may call addresses of this machine and its network.
         public_url: where browsers reach the server; needed with `oidc_issuer`.
         oidc_issuer: URL of an identity provider (OpenID Connect) that people may log in with; empty
@@ -82,6 +84,7 @@ class ServerSettings:
     lease_seconds: float = 120.0
     login_attempts: int = 10
     prepare_ahead: int = 4
+    region_detectors: str = ""
     webhooks_to_private: bool = False
     public_url: str = ""
     oidc_issuer: str = ""

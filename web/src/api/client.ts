@@ -47,6 +47,15 @@ interface Options {
   readonly isParting?: boolean;
 }
 
+/** What an export holds. */
+export interface ExportChoices {
+  /** Images that a reviewer has accepted, and no others. */
+  readonly isAccepted: boolean;
+  readonly isWithPictures: boolean;
+  /** Pictures as they were uploaded, which is for admins. */
+  readonly isWithMetadata: boolean;
+}
+
 const CSRF_HEADER = "X-CSRF-Token";
 const FAR = "The server cannot be reached.";
 
@@ -130,10 +139,11 @@ export class Api {
 
   fileUrl = (image: number) => this.url(`images/${image}/file`);
   thumbnailUrl = (image: number) => this.url(`images/${image}/thumbnail`);
-  exportUrl = (project: number, format: string, isWithPictures: boolean, isAccepted: boolean) =>
+  exportUrl = (project: number, format: string, chosen: ExportChoices) =>
     this.url(
-      `projects/${project}/export?format=${format}&pictures=${isWithPictures}` +
-        (isAccepted ? "&state=accepted" : ""),
+      `projects/${project}/export?format=${format}&pictures=${chosen.isWithPictures}` +
+        (chosen.isAccepted ? "&state=accepted" : "") +
+        (chosen.isWithMetadata ? "&metadata=true" : ""),
     );
   embeddingUrl = (image: number, { model_id }: ServerModel) =>
     this.url(`images/${image}/embedding?model=${encodeURIComponent(model_id)}`);

@@ -4,6 +4,8 @@ import type { Point } from "../core/brush";
 export type Tool = "segment" | "polygon" | "brush" | "eraser" | "select" | "pan";
 
 export interface Gestures {
+  /** The button goes down where a click may follow. */
+  onPress(at: Point, isRemove: boolean): void;
   onClick(at: Point, isRemove: boolean): void;
   /** A box from corner to corner; `isDone` when the button goes up. */
   onBox(from: Point, to: Point, isDone: boolean): void;
@@ -64,6 +66,7 @@ export function bindGestures(
       event.button === RIGHT || event.shiftKey || event.altKey || (event.buttons & PEN_ERASER) > 0;
     action = started(event);
     if (action === "stroke") gestures.onStroke("start", at, isSecond || tool() === "eraser");
+    if (action === "click") gestures.onPress(at, isSecond);
   };
 
   /** The hand came down before its pen: what it began does not count. */

@@ -21,6 +21,8 @@ import type { Picture } from "./picture";
 import { Renderer, type Scene } from "./renderer";
 
 export interface StageEvents {
+  /** A button goes down where a click may follow. */
+  onPress(pixel: Point, isRemove: boolean): void;
   /** `time` is that of the gesture's end, as `performance.now()` counts. */
   onClick(pixel: Point, isRemove: boolean, time: number): void;
   onBox(box: PromptBox, time: number): void;
@@ -88,6 +90,7 @@ export class StageView {
       () => this.state.tool,
       () => this.isPanHeld,
       {
+        onPress: (at, isRemove) => this.press(this.imagePoint(at), isRemove),
         onClick: (at, isRemove) => this.act(this.imagePoint(at), isRemove),
         onBox: (from, to, isDone) => this.drag(this.imagePoint(from), this.imagePoint(to), isDone),
         onStroke: (phase, at, isErase) => this.paint(phase, this.imagePoint(at), isErase),
@@ -191,6 +194,7 @@ export class StageView {
     key: string;
     shiftKey: boolean;
     ctrlKey: boolean;
+    altKey: boolean;
     preventDefault(): void;
   }): void {
     if (event.key === " ") {
@@ -199,7 +203,7 @@ export class StageView {
       event.preventDefault();
     }
     const [dx, dy] = ARROWS[event.key] ?? [0, 0];
-    if (!dx && !dy) return;
+    if ((!dx && !dy) || event.altKey) return;
     event.preventDefault();
     const pixels = STEP_PX * (event.shiftKey ? FAR : 1);
     if (this.state.tool === "pan" || this.isPanHeld)
@@ -241,6 +245,10 @@ export class StageView {
 
   private act(at: Point, isRemove: boolean): void {
     if (this.isInside(at)) this.state.onClick(this.pixel(at), isRemove, performance.now());
+  }
+
+  private press(at: Point, isRemove: boolean): void {
+    if (this.isInside(at)) this.state.onPress(this.pixel(at), isRemove);
   }
 
   private drag(a: Point, b: Point, isDone: boolean): void {

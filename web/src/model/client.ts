@@ -1,5 +1,5 @@
-/** The page's side of the model: clicks go first, of hover previews only the latest is asked. */
-import type { Answer, Prompt } from "../core/prompts";
+/** The page's side of the model: clicks go first, of previews only the latest is asked. */
+import { type Answer, type Prompt, isSamePrompt } from "../core/prompts";
 import type { Channel, ModelDescription, ModelSource, PreparedImage, Reply } from "./protocol";
 
 export interface ModelEvents {
@@ -14,7 +14,8 @@ export interface ModelEvents {
 
 interface Asked {
   readonly prompt: Prompt;
-  readonly onAnswer: (answer: Answer) => void;
+  /** All who asked the same meanwhile. */
+  readonly listeners: ((answer: Answer) => void)[];
 }
 
 export class ModelClient {
@@ -24,6 +25,8 @@ export class ModelClient {
   private running: { id: number; asked: Asked; image: number } | null = null;
   private questions: Asked[] = [];
   private preview: Asked | null = null;
+  /** A click where a preview has looked need not wait. */
+  private last: { prompt: Prompt; answer: Answer } | null = null;
 
   constructor(
     private readonly channel: Channel,
@@ -32,7 +35,7 @@ export class ModelClient {
     channel.addEventListener("message", ({ data }) => this.receive(data));
   }
 
-  /** Once, before any picture. */
+  /** Before any picture; again before one that was encoded by another model. */
   load(source: ModelSource): void {
     this.channel.postMessage({ kind: "load", source });
   }
@@ -52,13 +55,14 @@ export class ModelClient {
   /** Ask about the picture; every question is answered, in order. */
   ask(prompt: Prompt, onAnswer: (answer: Answer) => void): void {
     this.preview = null;
-    this.questions.push({ prompt, onAnswer });
+    if (this.questions.length || !this.joins(prompt, onAnswer))
+      this.questions.push({ prompt, listeners: [onAnswer] });
     this.next();
   }
 
   /** Ask when nothing else is to do; a later preview or question takes the place of this one. */
   askPreview(prompt: Prompt, onAnswer: (answer: Answer) => void): void {
-    this.preview = { prompt, onAnswer };
+    if (!this.joins(prompt, onAnswer)) this.preview = { prompt, listeners: [onAnswer] };
     this.next();
   }
 
@@ -67,6 +71,17 @@ export class ModelClient {
     this.isEncoded = false;
     this.questions = [];
     this.preview = null;
+    this.last = null;
+  }
+
+  /** Takes the answer to the same prompt, if it is there or on its way. */
+  private joins(prompt: Prompt, onAnswer: (answer: Answer) => void): boolean {
+    const { last, running } = this;
+    if (last && isSamePrompt(last.prompt, prompt)) onAnswer(last.answer);
+    else if (running?.image === this.image && isSamePrompt(running.asked.prompt, prompt))
+      running.asked.listeners.push(onAnswer);
+    else return false;
+    return true;
   }
 
   private next(): void {
@@ -92,7 +107,11 @@ export class ModelClient {
       case "answer": {
         const { running } = this;
         this.running = null;
-        if (running?.image === this.image) running.asked.onAnswer(message.answer);
+        if (running?.image === this.image) {
+          const { prompt, listeners } = running.asked;
+          this.last = { prompt, answer: message.answer };
+          listeners.forEach((onAnswer) => onAnswer(message.answer));
+        }
         return this.next();
       }
       case "failed":

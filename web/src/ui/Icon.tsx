@@ -34,6 +34,8 @@ const PATHS = {
   edit: "M4 20l1-4L16 5l3 3L8 19zM14 7l3 3",
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
+  previous: "M14.500 6l-6 6 6 6",
+  next: "M9.500 6l6 6-6 6",
 } as const;
 
 export type IconName = keyof typeof PATHS;

@@ -116,6 +116,6 @@ type KeptStudioProps = Omit<StudioProps, "fileName" | "saving" | "onSheet"> & {
 
 /** The studio with its work kept in the browser. */
 function KeptStudio({ kept, journal, ...props }: KeptStudioProps) {
-  const [saving, keep] = useKeptWork(journal, kept.hash);
+  const [saving, keep] = useKeptWork(journal, kept.hash, props.start.sheet);
   return <Studio {...props} fileName={kept.name} saving={saving} onSheet={keep} />;
 }

@@ -27,6 +27,8 @@ export function Stage(props: Props) {
   useLayoutEffect(() => {
     const made = new StageView(canvas.current!, props);
     stage.current = made;
+    // A picture that has come is what keys are for, unless they have another use already.
+    if (document.activeElement === document.body) canvas.current!.focus({ preventScroll: true });
     return () => made.close();
   }, [props.picture]);
   useEffect(() => stage.current!.update(props));

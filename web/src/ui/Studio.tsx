@@ -19,13 +19,14 @@ import {
   type Action,
   type Document,
   type Sheet,
+  isSameWork,
   newAnnotation,
   othersOf,
   promptOf,
   reduce,
 } from "../core/document";
 import { type Layer, inDrawingOrder } from "../core/overlay";
-import type { Answer, Assistant } from "../core/prompts";
+import type { Answer, Assistant, Click } from "../core/prompts";
 import { emptyRle, rleArea, rleContains } from "../core/rle";
 import { downloadCoco, downloadPng } from "../storage/downloads";
 import { type Findings, FindPanel, type FindText, type Found } from "./FindPanel";
@@ -51,7 +52,8 @@ export interface StudioProps {
   readonly picture: Picture;
   readonly fileName: string;
   readonly model: { readonly status: ModelStatus; readonly client: Assistant };
-  readonly saving: Saving;
+  /** Whether the work is kept as it is now. */
+  readonly saving: (sheet: Sheet) => Saving;
   readonly settings: Settings;
   readonly onSettings: (values: Partial<Settings>) => void;
   /** Objects can be looked at, not changed. */
@@ -115,7 +117,7 @@ export function Studio(props: StudioProps) {
     before.current = sheet;
     if (old === sheet) return;
     setNote(announcement(old, sheet));
-    if (isOtherWork(old, sheet)) latest.current.onSheet(sheet);
+    if (!isSameWork(old, sheet)) latest.current.onSheet(sheet);
   }, [sheet]);
 
   const nextColour = COLOURS[sheet.numBegun % COLOURS.length]!;
@@ -127,20 +129,35 @@ export function Studio(props: StudioProps) {
   useEffect(() => {
     if (!draft || draft.question === null) return;
     const { question } = draft;
-    const prompt = promptOf(draft);
     const onAnswer = (answer: Answer) => {
       times.answered(question);
       apply({ type: "answered", question, answer });
     };
-    const known = preview.known(prompt);
-    if (known) onAnswer(known);
-    else client.ask(prompt, onAnswer);
+    client.ask(promptOf(draft), onAnswer);
   }, [client, draft?.question]);
 
   const ask = (time: number) => {
     const question = ++numQuestions;
     times.begin(question, time);
     return { id: crypto.randomUUID(), question };
+  };
+
+  const clickAt = ({ x, y }: Point, isRemove: boolean): Click => ({
+    x,
+    y,
+    label: isRemove || isRemoving ? 0 : 1,
+  });
+
+  /** A finger stays down for longer than the model needs: it is asked before the click is done. */
+  const foresee = (click: Click) => {
+    if (props.isReadOnly) return;
+    const { draft: clicked } = reduce(document, {
+      type: "click",
+      click,
+      id: "",
+      question: 0,
+    }).sheet;
+    client.askPreview(promptOf(clicked!), () => {});
   };
 
   const importMasks = async (file: File) => {
@@ -243,7 +260,7 @@ export function Studio(props: StudioProps) {
             label={`${fileName}, ${annotations.length} objects. Arrow keys move the cross.`}
             scene={{
               masks,
-              inHand: [...suggested, preview.layer, draft, ...shapePreview].filter(
+              inHand: [...suggested, preview, draft, ...shapePreview].filter(
                 (layer) => layer !== null,
               ),
               outlined: outlined ? [outlined] : NO_LAYERS,
@@ -258,13 +275,10 @@ export function Studio(props: StudioProps) {
               radius: settings.brushRadius,
             }}
             onScale={(scale) => setPercent(Math.round(100 * scale))}
-            onClick={({ x, y }, isRemove, time) => {
+            onPress={(pixel, isRemove) => foresee(clickAt(pixel, isRemove))}
+            onClick={(pixel, isRemove, time) => {
               setHovered(null); // no preview over the finished object until the pointer moves
-              dispatch({
-                type: "click",
-                click: { x, y, label: isRemove || isRemoving ? 0 : 1 },
-                ...ask(time),
-              });
+              dispatch({ type: "click", click: clickAt(pixel, isRemove), ...ask(time) });
             }}
             onBox={(box, time) => dispatch({ type: "box", box, ...ask(time) })}
             onStroke={(stroke) => dispatch({ type: "stroke", stroke, id: crypto.randomUUID() })}
@@ -298,7 +312,7 @@ export function Studio(props: StudioProps) {
           )}
           <StatusLine
             status={model.status}
-            saving={saving}
+            saving={saving(sheet)}
             draft={draft}
             note={note}
             size={picture.size}
@@ -336,9 +350,4 @@ export function Studio(props: StudioProps) {
       </div>
     </KeysContext>
   );
-}
-
-/** Whether more than the selection differs. */
-function isOtherWork(a: Sheet, b: Sheet): boolean {
-  return a.annotations !== b.annotations || a.draft !== b.draft || a.numBegun !== b.numBegun;
 }

@@ -9,6 +9,10 @@ export function announcement(before: Sheet, after: Sheet): string {
   if (more > 0) return `${more === 1 ? "Object" : `${more} objects`} kept, ${total} now.`;
   if (more < 0) return `${more === -1 ? "Object" : `${-more} objects`} gone, ${total} now.`;
   const changed = after.annotations.filter((a, i) => a !== before.annotations[i]);
+  if (changed.length > 1 && changed.every((a) => before.annotations.includes(a))) {
+    const place = after.annotations.findIndex(({ id }) => id === after.selected);
+    return place < 0 ? "The order has changed." : `Moved to place ${place + 1} of ${total}.`;
+  }
   if (changed.length > 1) return `${changed.length} objects changed.`;
   if (changed[0]) {
     const label = labelOf(after, changed[0].id);

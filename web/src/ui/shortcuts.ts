@@ -4,7 +4,7 @@ export type Command =
   | "segment" | "polygon" | "brush" | "eraser" | "select" | "pan"
   | "add" | "remove" | "hold" | "toggleSign" | "choose1" | "choose2" | "choose3"
   | "accept" | "discard" | "undo" | "redo"
-  | "rename" | "edit" | "delete" | "hide" | "lock" | "hideAll" | "next" | "previous"
+  | "earlier" | "later" | "rename" | "edit" | "delete" | "hide" | "lock" | "hideAll" | "next" | "previous"
   | "shape" | "keepShared" | "giveShared" | "find"
   | "smaller" | "larger" | "zoomIn" | "zoomOut" | "fit" | "showObject" | "outlineOnly" | "help"; // prettier-ignore
 
@@ -77,6 +77,18 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { command: "next", keys: ["PageDown"], label: "Select the next object", group: "Objects" },
   { command: "previous", keys: ["PageUp"], label: "Select the previous object", group: "Objects" },
   {
+    command: "earlier",
+    keys: ["Alt+↑"],
+    label: "Move the selected object up: more prominent",
+    group: "Objects",
+  },
+  {
+    command: "later",
+    keys: ["Alt+↓"],
+    label: "Move the selected object down",
+    group: "Objects",
+  },
+  {
     command: "shape",
     keys: ["C"],
     label: "Combine with others, clean up",
@@ -119,11 +131,13 @@ export const GESTURES: readonly (readonly [string, string])[] = [
 type KeyPress = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "shiftKey" | "altKey">;
 
 const MODIFIERS = ["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"];
+const WITH_ALT: Readonly<Record<string, string>> = { ArrowUp: "Alt+↑", ArrowDown: "Alt+↓" }; // letters write signs
 const TAKEN = ["Tab", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", " "]; // moving about
 
-/** A key press as "B", "Ctrl+Z" (Cmd on a Mac), "Shift+F" or "PageDown"; null where it can be no shortcut. */
+/** A key press as "B", "Ctrl+Z" (Cmd on a Mac), "Shift+F", "Alt+↑" or "PageDown"; null where it can be no shortcut. */
 export function keyName({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress): string | null {
-  if (altKey || MODIFIERS.includes(key) || TAKEN.includes(key)) return null;
+  if (altKey) return WITH_ALT[key] ?? null;
+  if (MODIFIERS.includes(key) || TAKEN.includes(key)) return null;
   const isLetter = /^\p{L}$/u.test(key); // Shift is part of signs such as "?" already
   const held = `${ctrlKey || metaKey ? "Ctrl+" : ""}${shiftKey && isLetter ? "Shift+" : ""}`;
   return held + (isLetter ? key.toUpperCase() : key);

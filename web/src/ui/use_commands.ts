@@ -47,6 +47,8 @@ export function commandsOf(workplace: Workplace): Record<Command, () => void> {
     if (typeof choice === "number") dispatch({ type: "choose", choice });
   };
   const onChosen = (act: (annotation: Annotation) => void) => chosen && act(chosen);
+  const moveBy = (step: number) =>
+    onChosen(({ id }) => dispatch({ type: "move", id, to: annotations.indexOf(chosen!) + step }));
   const toggle = (key: "isHidden" | "isLocked") =>
     onChosen((a) => dispatch({ type: "change", id: a.id, values: { [key]: !a[key] } }));
   const separate = (keeper: "this" | "others") =>
@@ -73,6 +75,8 @@ export function commandsOf(workplace: Workplace): Record<Command, () => void> {
     undo: () => stage.current!.takePointBack() || dispatch({ type: "undo" }),
     redo: () => dispatch({ type: "redo" }),
     edit: () => onChosen(({ id }) => dispatch({ type: "edit", id })),
+    earlier: () => moveBy(-1),
+    later: () => moveBy(1),
     rename: () => onChosen(({ id, isLocked }) => !isLocked && workplace.onRename(id)),
     delete: () =>
       stage.current!.takePointBack() || onChosen(({ id }) => dispatch({ type: "delete", id })),

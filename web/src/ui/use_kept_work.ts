@@ -1,6 +1,6 @@
 /** Writes every change to the journal, one write at a time, the latest state always last. */
 import { useCallback, useRef, useState } from "react";
-import type { Sheet } from "../core/document";
+import { type Sheet, isSameWork } from "../core/document";
 import { type Journal, toKept } from "../storage/journal";
 import type { Saving } from "./StatusLine";
 
@@ -11,31 +11,38 @@ const FAILED: Saving = {
   isProblem: true,
 };
 
-/** How far keeping is, and the function that keeps a state of the work. */
-export function useKeptWork(journal: Journal, hash: string): [Saving, (sheet: Sheet) => void] {
-  const [saving, setSaving] = useState(SAVED);
+/**
+ * How far keeping a state of the work is, and the function that keeps one.
+ *
+ * @param start what is kept already.
+ */
+export function useKeptWork(
+  journal: Journal,
+  hash: string,
+  start: Sheet,
+): [(sheet: Sheet) => Saving, (sheet: Sheet) => void] {
+  const [last, setLast] = useState({ sheet: start, isKept: true });
   const waiting = useRef<Sheet | null>(null);
   const isWriting = useRef(false);
   const keep = useCallback(
     async (sheet: Sheet) => {
       waiting.current = sheet;
-      setSaving(WRITING);
       if (isWriting.current) return;
       isWriting.current = true;
-      try {
-        while (waiting.current) {
-          const next = waiting.current;
-          waiting.current = null;
-          await journal.keepWork(toKept(hash, next));
-        }
-        setSaving(SAVED);
-      } catch {
-        setSaving(FAILED);
-      } finally {
-        isWriting.current = false;
+      while (waiting.current) {
+        const next = waiting.current;
+        waiting.current = null;
+        const isKept = await journal.keepWork(toKept(hash, next)).then(
+          () => true,
+          () => false,
+        );
+        setLast({ sheet: next, isKept });
       }
+      isWriting.current = false;
     },
     [journal, hash],
   );
+  const saving = (sheet: Sheet) =>
+    !isSameWork(sheet, last.sheet) ? WRITING : last.isKept ? SAVED : FAILED;
   return [saving, (sheet) => void keep(sheet)];
 }

@@ -9,27 +9,30 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from anymask.core.annotated import AnnotatedImage, AnnotatedMask
-from anymask.core.errors import OutputError
+from anymask.core.errors import AccessError, OutputError
+from anymask.core.image_metadata import without_metadata
 from anymask.core.rle import Rle
 from anymask.dataset.formats.registry import FORMATS, Format, get_format
 from anymask.dataset.formats.written import WrittenFile
-from anymask.engine.store import projects
+from anymask.dataset.privacy.concealing import conceal_file
+from anymask.engine.store import privacy, projects
 from anymask.engine.store.blobs import image_blob
 from anymask.engine.store.export import annotated_images
+from anymask.engine.store.image_files import tidy_file_name
 from anymask.engine.store.imports import import_masks
 from anymask.engine.store.members import check_project_visible
-from anymask.engine.store.tables import ImageState
+from anymask.engine.store.tables import ImageState, Role
 from anymask.server.access import Admin, Annotator, Reviewer, StudioOf
 from anymask.server.archives import has_room, zip_pieces
 from anymask.server.import_jobs import ImportJobs
 from anymask.server.schemas import AddedView, FormatView, ImportedMasks, ImportView, RowId
 from anymask.server.studio import Studio
-from anymask.server.uploads import disposition, tidy_file_name
+from anymask.server.uploads import disposition
 
 router = APIRouter(prefix="/api", tags=["import and export"])
 
 # These are one file, which needs no archive around it.
-_PLAIN = {"coco": "json", "coco_polygons": "json"}
+_PLAIN = {"coco": "json", "coco_polygons": "json", "lvis": "json"}
 _UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -128,12 +131,23 @@ def export_project(
     format: Annotated[str, Query(json_schema_extra={"enum": [*FORMATS]})] = "coco",
     state: ImageState | None = None,
     pictures: bool = False,
+    reviewed: bool = False,
+    metadata: bool = False,
 ) -> Response:
-    """Give all masks: COCO as one JSON file, other formats, or with pictures, as a ZIP archive."""
+    """Give all masks: COCO as one JSON file, other formats, or with pictures, as a ZIP archive.
+
+    Faces and plates that were found or marked in a picture are concealed in it. With `reviewed` the
+    answer is 409 unless a reviewer has seen to all pictures. Other pictures are given as they were
+    uploaded, but upright and without EXIF data, unless an admin asks for `metadata`.
+    """
     chosen = get_format(format)
+    if metadata and user.role != Role.ADMIN:
+        raise AccessError(f"role must be admin for metadata, got {user.role}. Ask an admin.")
     with studio.database.reading() as session:
         project = projects.get_project(session, project_id)
-    files = _files(studio, project_id, project.name, chosen, state, pictures)
+        if reviewed:
+            privacy.check_reviewed(session, project_id, state)
+    files = _files(studio, project_id, project.name, chosen, state, pictures, metadata)
     is_plain = format in _PLAIN and not pictures
     suffix = _PLAIN[format] if is_plain else "zip"
     name = f"project_{project_id}_{format}.{suffix}"
@@ -171,6 +185,7 @@ def _files(
     format: Format,
     state: ImageState | None,
     with_pictures: bool,
+    with_metadata: bool,
 ) -> Iterator[WrittenFile]:
     """The files of an export; each picture after the annotations that came with it."""
     with studio.database.reading() as session:
@@ -187,5 +202,16 @@ def _files(
             while waiting:
                 name, digest = waiting.pop()
                 path = f"{format.picture_folder}/{name}".lstrip("/")
-                pieces = (studio.blobs.read(image_blob(one)) for one in (digest,))
+                stored = privacy.get_concealed(session, project_id, digest)
+                pieces = (_picture(studio, *one) for one in ((digest, stored, with_metadata),))
                 yield WrittenFile(path=path, pieces=pieces)
+
+
+def _picture(studio: Studio, digest: str, stored: privacy.Concealed, with_metadata: bool) -> bytes:
+    """The picture's file: encoded anew only where something is concealed or it lies turned."""
+    data = studio.blobs.read(image_blob(digest))
+    if stored.version:
+        return conceal_file(data, stored.regions)
+    if with_metadata:
+        return data
+    return without_metadata(data) or conceal_file(data, ())

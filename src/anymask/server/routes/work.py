@@ -153,9 +153,9 @@ def log_events(
     if len(actions) > 1000:
         raise InvalidInputError(f"actions must be at most 1000, got {len(actions)}. Send parts.")
     logged = [_action(action) for action in actions]
-    request_hash = idempotency.hash_request(
-        "events", image_id, [action.model_dump(mode="json") for action in actions]
-    )
+    # Their ages grow while a request is tried again.
+    same = [action.model_dump(mode="json", exclude={"age_seconds"}) for action in actions]
+    request_hash = idempotency.hash_request("events", image_id, same)
     with studio.database.writing() as session:
         if key and idempotency.recall(session, user.id, key, request_hash) is not None:
             return

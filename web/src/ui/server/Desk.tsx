@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import type { Api } from "../../api/client";
-import type { Action, Sheet } from "../../core/document";
+import { type Action, type Sheet, isSameWork } from "../../core/document";
 import type { Assistant } from "../../core/prompts";
 import { rleFromCoco } from "../../core/rle";
 import type { SyncState } from "../../storage/sync";
@@ -94,7 +94,7 @@ export function Desk(props: Props) {
         picture={picture}
         fileName={image.name}
         model={{ status: model.status, client }}
-        saving={savingText(saving)}
+        saving={(now) => savingText(saving, now)}
         settings={settings}
         onSettings={onSettings}
         isReadOnly={loss !== null}
@@ -141,7 +141,8 @@ export function Desk(props: Props) {
   );
 }
 
-function savingText({ status, numWaiting, problem }: SyncState) {
+function savingText({ status, numWaiting, problem, kept }: SyncState, sheet: Sheet) {
+  if (!kept || !isSameWork(kept, sheet)) return { text: "Saving…", isProblem: false };
   const waiting = numWaiting === 1 ? "1 change" : `${numWaiting} changes`;
   switch (status) {
     case "saved":

@@ -1,31 +1,48 @@
 /** The project's masks as files, in each format that the server writes. */
 import { useState } from "react";
-import type { Api } from "../../api/client";
+import type { Api, ExportChoices } from "../../api/client";
+import type { User } from "../../api/wire";
 import { Icon } from "../Icon";
 import { Dialog } from "./Dialog";
 import { useLoaded } from "./use_loaded";
 
 interface Props {
   readonly api: Api;
+  readonly user: User;
   readonly project: number;
 }
 
-export function ExportMenu({ api, project }: Props) {
+export function ExportMenu(props: Props) {
   const [isOpen, setIsOpen] = useState(false);
   return (
     <>
       <button type="button" onClick={() => setIsOpen(true)}>
         <Icon name="download" /> Export
       </button>
-      {isOpen && <ExportDialog api={api} project={project} onClose={() => setIsOpen(false)} />}
+      {isOpen && <ExportDialog {...props} onClose={() => setIsOpen(false)} />}
     </>
   );
 }
 
-function ExportDialog({ api, project, onClose }: Props & { onClose: () => void }) {
+const NOTHING_CHOSEN: ExportChoices = {
+  isAccepted: false,
+  isWithPictures: false,
+  isWithMetadata: false,
+};
+
+function ExportDialog({ api, user, project, onClose }: Props & { onClose: () => void }) {
   const { value: formats, problem } = useLoaded(() => api.formats(), [api]);
-  const [isAccepted, setIsAccepted] = useState(false);
-  const [isWithPictures, setIsWithPictures] = useState(false);
+  const [chosen, setChosen] = useState(NOTHING_CHOSEN);
+  const box = (key: keyof ExportChoices, label: string) => (
+    <label className="check">
+      <input
+        type="checkbox"
+        checked={chosen[key]}
+        onChange={(event) => setChosen({ ...chosen, [key]: event.target.checked })}
+      />
+      {label}
+    </label>
+  );
   return (
     <Dialog title="Export the masks" onClose={onClose}>
       {problem && (
@@ -33,30 +50,15 @@ function ExportDialog({ api, project, onClose }: Props & { onClose: () => void }
           {problem}
         </p>
       )}
-      <label className="check">
-        <input
-          type="checkbox"
-          checked={isAccepted}
-          onChange={(event) => setIsAccepted(event.target.checked)}
-        />
-        Accepted images only
-      </label>
-      <label className="check">
-        <input
-          type="checkbox"
-          checked={isWithPictures}
-          onChange={(event) => setIsWithPictures(event.target.checked)}
-        />
-        With the pictures
-      </label>
+      {box("isAccepted", "Accepted images only")}
+      {box("isWithPictures", "With the pictures, faces and plates that are marked blurred")}
+      {user.role === "admin" &&
+        chosen.isWithPictures &&
+        box("isWithMetadata", "As uploaded: where and when they were taken stays in them")}
       <ul className="formats">
         {formats?.map(({ name, title }) => (
           <li key={name}>
-            <a
-              className="button"
-              href={api.exportUrl(project, name, isWithPictures, isAccepted)}
-              download
-            >
+            <a className="button" href={api.exportUrl(project, name, chosen)} download>
               <Icon name="download" /> {title}
             </a>
           </li>

@@ -65,7 +65,17 @@ export function ImagesScreen({ api, user, project: id }: Props) {
             Figures
           </a>
         )}
-        {user.role !== "annotator" && <ExportMenu api={api} project={id} />}
+        {user.role !== "annotator" && (
+          <a className="button" href={hashOf({ screen: "privacy", project: id, image: null })}>
+            Faces and plates
+          </a>
+        )}
+        {user.role === "admin" && (
+          <a className="button" href={hashOf({ screen: "webhooks", project: id })}>
+            Webhooks
+          </a>
+        )}
+        {user.role !== "annotator" && <ExportMenu api={api} user={user} project={id} />}
         <button
           type="button"
           className="primary"

@@ -4,6 +4,8 @@ import { Api, ApiError } from "../../api/client";
 import type { Mode, Session } from "../../api/wire";
 import { DashboardScreen } from "../dashboard/DashboardScreen";
 import { PeopleScreen } from "../people/PeopleScreen";
+import { PrivacyScreen } from "../privacy/PrivacyScreen";
+import { WebhooksScreen } from "../webhooks/WebhooksScreen";
 import { useSettings } from "../settings";
 import { Frame } from "./Frame";
 import { ImagesScreen } from "./ImagesScreen";
@@ -81,6 +83,10 @@ export function ServerApp({ mode }: { mode: Mode & { server: true } }) {
         <ImagesScreen key={route.project} api={api} user={session.user} project={route.project} />
       ) : route.screen === "dashboard" ? (
         <DashboardScreen api={api} project={route.project} />
+      ) : route.screen === "privacy" ? (
+        <PrivacyScreen api={api} project={route.project} image={route.image} />
+      ) : route.screen === "webhooks" ? (
+        <WebhooksScreen key={route.project} api={api} project={route.project} />
       ) : route.screen === "people" ? (
         <PeopleScreen api={api} user={session.user} />
       ) : (

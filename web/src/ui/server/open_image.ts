@@ -28,7 +28,7 @@ export async function openImage(
   model: PreparedModel,
   onSync: (state: SyncState) => void,
 ): Promise<OpenImage> {
-  const server = model.server ?? (await api.model());
+  const server = await model.renew();
   const size = [image.height, image.width] as const;
   model.openPrepared({
     imageId: image.id,
@@ -55,7 +55,7 @@ export async function openImage(
   const numBegun = Math.max(begun.sheet.numBegun, sheet?.numBegun ?? 0);
   const start = { ...begun.sheet, draft: sheet?.draft ?? null, numBegun };
   const sync = new Sync(api, journal, image, key, server.model_id, start, known, onSync);
-  const log = new EventLog(api, image.id);
+  const log = await EventLog.open(api, journal, user.id, image.id);
   log.add("open", null, { model_id: server.model_id });
   sync.retry();
   return {
@@ -71,7 +71,7 @@ export async function openImage(
 /** Stop what the image needed; what is not saved stays in the journal. */
 export function closeImage({ picture, sync, log }: OpenImage): void {
   sync.close();
-  log.close();
+  void log.close();
   picture.close();
 }
 

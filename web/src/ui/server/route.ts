@@ -6,6 +6,9 @@ export type Route =
   | { readonly screen: "people" }
   | { readonly screen: "images"; readonly project: number }
   | { readonly screen: "dashboard"; readonly project: number }
+  | { readonly screen: "webhooks"; readonly project: number }
+  /** Faces and plates; `image` is null for the list of pictures. */
+  | { readonly screen: "privacy"; readonly project: number; readonly image: number | null }
   /** `image` is null for the next of the queue. */
   | { readonly screen: "work"; readonly project: number; readonly image: number | null }
   | { readonly screen: "review"; readonly project: number; readonly image: number }
@@ -19,8 +22,9 @@ export function readRoute(hash: string): Route {
   if (first === "invitation" && second) return { screen: "invitation", secret: second };
   const project = idOf(second);
   if (first !== "projects" || project === null) return { screen: "projects" };
-  if (third === "dashboard") return { screen: "dashboard", project };
+  if (third === "dashboard" || third === "webhooks") return { screen: third, project };
   const image = idOf(fourth);
+  if (third === "privacy") return { screen: "privacy", project, image };
   if (third === "work") return { screen: "work", project, image };
   if (third === "review" && image !== null) return { screen: "review", project, image };
   return { screen: "images", project };
@@ -37,7 +41,10 @@ export function hashOf(route: Route): string {
     case "images":
       return `#/projects/${route.project}`;
     case "dashboard":
-      return `#/projects/${route.project}/dashboard`;
+    case "webhooks":
+      return `#/projects/${route.project}/${route.screen}`;
+    case "privacy":
+      return `#/projects/${route.project}/privacy${route.image === null ? "" : `/${route.image}`}`;
     case "work":
       return `#/projects/${route.project}/work${route.image === null ? "" : `/${route.image}`}`;
     case "review":

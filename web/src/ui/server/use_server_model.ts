@@ -12,6 +12,8 @@ const RETRY_MS = 3000;
 export interface PreparedModel extends Model {
   /** Null until the server has told. */
   readonly server: ServerModel | null;
+  /** Ask again, and load what the server has now: a better model may have been promoted. */
+  renew(): Promise<ServerModel>;
 }
 
 /** @param isWanted whether the model will be needed soon; it stays once it is there. */
@@ -38,5 +40,14 @@ export function useServerModel(api: Api, isWanted: boolean): PreparedModel {
       clearTimeout(timer);
     };
   }, [api, isWanted, server]);
-  return { ...model, server };
+  const renew = async () => {
+    const told = await api.model();
+    if (told.model_id !== server?.model_id) {
+      // Before the next picture is fetched, whose embedding is of this model.
+      if (server) model.client.load({ description: told, decoderUrl: api.decoderUrl(told) });
+      setServer(told);
+    }
+    return told;
+  };
+  return { ...model, server, renew };
 }
