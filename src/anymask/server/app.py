@@ -12,7 +12,17 @@ from anymask.server.access import members_only
 from anymask.server.errors import add_error_handlers
 from anymask.server.import_jobs import ImportJobs
 from anymask.server.protection import Protection
-from anymask.server.routes import images, oidc, people, projects, transfer, webhooks, work
+from anymask.server.routes import (
+    images,
+    oidc,
+    people,
+    privacy,
+    projects,
+    quality,
+    transfer,
+    webhooks,
+    work,
+)
 from anymask.server.schemas import ErrorView
 from anymask.server.settings import LOCAL_HOSTS, ServerSettings
 from anymask.server.studio import FIRST_NAME, open_studio
@@ -58,7 +68,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = _LOG.
     add_error_handlers(app)
     app.include_router(people.router)
     app.include_router(oidc.router)
-    for routes in (projects, images, work, transfer, webhooks):
+    for routes in (projects, images, privacy, quality, work, transfer, webhooks):
         app.include_router(routes.router, dependencies=[Depends(members_only)])
     app.include_router(pages.router)
 

@@ -11,7 +11,7 @@ from anymask.core.records import ImageRecord
 from anymask.core.rle import Rle
 from anymask.engine.store.annotations import list_annotations
 from anymask.engine.store.projects import get_project
-from anymask.engine.store.tables import Annotation, Image, ImageState
+from anymask.engine.store.tables import Annotation, AuditedMask, Image, ImageState
 
 _PAGE = 500
 _SUFFIXES = {
@@ -52,7 +52,7 @@ def annotated_images(
         yield image, AnnotatedImage(image=record, masks=masks)
 
 
-def annotation_rle(image: Image, mask: Annotation) -> Rle:
+def annotation_rle(image: Image, mask: Annotation | AuditedMask) -> Rle:
     """Return a stored mask's run lengths."""
     return Rle.from_coco({"size": [image.height, image.width], "counts": mask.counts})
 
