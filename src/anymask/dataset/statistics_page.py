@@ -1,48 +1,31 @@
 """A data set's statistics as one HTML page that needs no other file, light or dark."""
 
-import base64
 import html
 import math
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from anymask.core.html_page import data_url, html_page
 from anymask.dataset import statistics as bins
 from anymask.dataset.paper_figures import MASKS_PER_IMAGE_BINS
 from anymask.dataset.statistics import DatasetStatistics, median_of
 from anymask.dataset.statistics_plots import DARK, LIGHT, Figure, Sets, draw_figure, figures_of
 
 _UNKNOWN = "not recorded"
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
-:root { color-scheme: light dark; --page: light-dark(#f4f5f7, #14161a);
-  --surface: light-dark(#fff, #1d2026); --line: light-dark(#dfe2e8, #333842);
-  --text: light-dark(#1a1d23, #e8eaee); --soft: light-dark(#565d6b, #a2a9b6); }
-body { margin: 0; background: var(--page); color: var(--text);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 60px; }
-h1 { font-size: 26px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
-h2 { font-size: 17px; margin: 0 0 10px; }
-p { margin: 0; }
-.soft, figcaption, footer { color: var(--soft); }
+main { max-width: 1180px; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px;
   margin: 22px 0; padding: 0; }
-.facts div, section { background: var(--surface); border: 1px solid var(--line);
-  border-radius: 12px; padding: 14px 18px; }
+.facts div { background: var(--surface); border: 1px solid var(--line); border-radius: 12px;
+  padding: 14px 18px; }
 .facts dt { color: var(--soft); font-size: 13px; }
 .facts dd { margin: 0; font-size: 21px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(520px, 100%), 1fr));
   gap: 16px; }
 .wide { grid-column: 1 / -1; }
-figure { margin: 0; }
-figure img { display: block; width: 100%; height: auto; max-width: 900px; margin: 0 auto 8px; }
+figure img { width: 100%; max-width: 900px; margin: 0 auto 8px; }
 figcaption { font-size: 13.5px; }
-section { margin-bottom: 16px; }
 .figures section { margin: 0; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 14px 5px 0; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
-footer { margin-top: 24px; font-size: 13px; }
 """
 
 
@@ -58,35 +41,19 @@ def write_page(sets: Sets, *, problems: Sequence[str] = ()) -> str:
     """
     name, ours = next(iter(sets.items()))
     figures = "\n".join(_figure(figure, sets) for figure in figures_of(sets))
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>Statistics of {html.escape(name)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{html.escape(name)}</h1>
-<p class="soft">What its masks are like{_beside(sets)}.</p>
+    body = f"""<p class="soft">What its masks are like{_beside(sets)}.</p>
 {_facts(ours)}
 {_problems(problems)}
 <div class="figures">
 {figures}
 </div>
-<section class="wide" style="margin-top: 16px">
+<section>
 <h2>The same in numbers</h2>
-<div class="scroll">{_table(sets)}</div>
+{_table(sets)}
 </section>
 <footer>Counted by anymask {version("anymask")}. Definitions: Segment Anything
-(arXiv 2304.02643), Sec. 5 and Fig. 6.</footer>
-</main>
-</body>
-</html>
-"""
+(arXiv 2304.02643), Sec. 5 and Fig. 6.</footer>"""
+    return html_page(f"Statistics of {name}", body, _STYLE)
 
 
 def _beside(sets: Sets) -> str:
@@ -120,7 +87,9 @@ def _problems(problems: Sequence[str]) -> str:
 
 
 def _figure(figure: Figure, sets: Sets) -> str:
-    light, dark = (_data_url(draw_figure(figure, sets, theme=theme)) for theme in (LIGHT, DARK))
+    light, dark = (
+        data_url(draw_figure(figure, sets, theme=theme), "image/svg+xml") for theme in (LIGHT, DARK)
+    )
     wide = ' class="wide"' if figure.num_panels > 1 else ""
     return f"""<section{wide}>
 <figure>
@@ -132,10 +101,6 @@ def _figure(figure: Figure, sets: Sets) -> str:
 <figcaption>{figure.caption}</figcaption>
 </figure>
 </section>"""
-
-
-def _data_url(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _table(sets: Sets) -> str:

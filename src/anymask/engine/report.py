@@ -1,36 +1,21 @@
 """An engine's rounds as one page that needs no other file: plots, a table, and what they mean."""
 
-import base64
 import html
 from collections.abc import Sequence
 
 from anymask import __version__
+from anymask.core.html_page import data_url, html_page
 from anymask.engine.round_plots import plot_rounds
 from anymask.engine.status import EngineStatus, RoundSummary
 
 REPORT_FILE = "report.html"
 PLOT_FILE = "rounds.png"
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
-:root { color-scheme: light dark; }
-body { margin: 0; font: 15px/1.5 system-ui, sans-serif; background: light-dark(#f4f5f7, #14161a);
-  color: light-dark(#1a1d23, #e8eaee); }
-main { max-width: 1060px; margin: 0 auto; padding: 28px 20px 50px; }
-section { background: light-dark(#fff, #1d2026); border: 1px solid light-dark(#dfe2e8, #333842);
-  border-radius: 12px; padding: 14px 18px; margin: 16px 0; overflow-x: auto; }
-h1 { font-size: 25px; margin: 0; }
-h2 { font-size: 17px; margin: 0 0 8px; }
-p { margin: 4px 0; }
 th { vertical-align: bottom; }
-.soft { color: light-dark(#565d6b, #a2a9b6); }
-img { display: block; width: 100%; height: auto; border-radius: 6px; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums;
-  font-size: 14px; }
-th, td { padding: 5px 12px 5px 0; text-align: right;
-  border-bottom: 1px solid light-dark(#dfe2e8, #333842); }
 td { white-space: nowrap; }
 th:nth-child(2), td:nth-child(2), th:last-child, td:last-child { text-align: left; }
+table { font-size: 14px; }
 """
 _COLUMNS = (
     "round",
@@ -57,25 +42,12 @@ def write_report(status: EngineStatus, title: str) -> str:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    picture = base64.b64encode(plot_rounds([status.rounds])).decode()
-    name = html.escape(title)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>Data engine {name}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<main>
-<h1>Data engine {name}</h1>
-<p class="soft">{html.escape(_where(status))}</p>
+    picture = data_url(plot_rounds([status.rounds]), "image/png")
+    body = f"""<p class="soft">{html.escape(_where(status))}</p>
 <section>
 <h2>Round by round</h2>
 <img alt="Seconds and clicks a mask, masks an image, and held-out mean IoU by round; the table
-below has the numbers." src="data:image/png;base64,{picture}">
+below has the numbers." src="{picture}">
 <p class="soft">Seconds and clicks are of masks that people made, without idle time. Hollow points
 are models that were refused, as they were worse than the one before.</p>
 </section>
@@ -83,13 +55,10 @@ are models that were refused, as they were worse than the one before.</p>
 <h2>The same in numbers</h2>
 {_table(status.rounds)}
 </section>
-<p class="soft">The held-out mIoU is the mean of a box, one click and three clicks, over masks that
+<footer>The held-out mIoU is the mean of a box, one click and three clicks, over masks that
 no round had; intervals resample photos, and that of a change compares both models mask by mask.
-anymask {__version__}</p>
-</main>
-</body>
-</html>
-"""
+anymask {__version__}</footer>"""
+    return html_page(f"Data engine {title}", body, _STYLE)
 
 
 def _where(status: EngineStatus) -> str:

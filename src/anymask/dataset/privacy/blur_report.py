@@ -4,7 +4,6 @@ The pictures are cut out of the released files, so that a report shows no more t
 second one, with the originals beside them, is for reviewers and stays out of it.
 """
 
-import base64
 import html
 import io
 from collections import Counter
@@ -18,6 +17,7 @@ from PIL import Image
 
 from anymask.core.errors import InvalidInputError
 from anymask.core.files import write_bytes, write_json
+from anymask.core.html_page import data_url, html_page
 from anymask.core.image_io import read_image
 from anymask.dataset.privacy.concealing import widened
 from anymask.dataset.privacy.journal import REPORT_FOLDER, BlurredImage
@@ -29,13 +29,10 @@ _MAX_IMAGES = 200  # with pictures in a page: some 3 MB
 _PICTURE_PX = 160
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;
-color-scheme:light dark}
-table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;
-border-bottom:1px solid #8884}td:first-child,th:first-child{text-align:left}
-ul.grid{display:flex;flex-wrap:wrap;gap:1rem;list-style:none;padding:0}
-figure{margin:0;width:160px}figcaption{font-size:12px;overflow-wrap:anywhere}
-img{width:160px;height:160px;object-fit:contain;background:#8882}
+ul.grid { display: flex; flex-wrap: wrap; gap: 1rem; list-style: none; padding: 0; }
+figure { width: 160px; }
+figcaption { font-size: 12px; overflow-wrap: anywhere; }
+img { width: 160px; height: 160px; object-fit: contain; background: var(--line); }
 """
 
 
@@ -157,7 +154,7 @@ def _cut_out(image: NDArray[np.uint8], region: Region) -> str:
     picture.thumbnail((_PICTURE_PX, _PICTURE_PX))
     stream = io.BytesIO()
     picture.save(stream, format="JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+    return data_url(stream.getvalue(), "image/jpeg")
 
 
 def _figure(image: BlurredImage, region: Region, pictures: Sequence[str]) -> str:
@@ -185,10 +182,9 @@ def _write_page(
         for image in images
         if image.problem is not None
     )
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Concealed regions</title>'
-        f"<style>{_STYLE}</style><h1>Concealed regions</h1><table>{rows}</table>"
-        + (f"<h2>Left out</h2><ul>{left_out}</ul>" if left_out else "")
-        + f"<h2>Regions of {num_shown} pictures</h2><ul class='grid'>{''.join(figures)}</ul></html>"
+    body = (
+        f"<section><table>{rows}</table></section>"
+        + (f"<section><h2>Left out</h2><ul>{left_out}</ul></section>" if left_out else "")
+        + f"<h2>Regions of {num_shown} pictures</h2><ul class='grid'>{''.join(figures)}</ul>"
     )
-    write_bytes(path, page.encode())
+    write_bytes(path, html_page("Concealed regions", body, _STYLE).encode())

@@ -3,7 +3,6 @@
 The page is one file that holds its plots; the plots are also there as PNG files.
 """
 
-import base64
 import dataclasses
 import html
 import io
@@ -13,6 +12,7 @@ from typing import Any
 
 from anymask.core.errors import MissingExtraError
 from anymask.core.files import write_bytes, write_json
+from anymask.core.html_page import data_url, html_page
 from anymask.engine.simulation.results import (
     Claim,
     Estimate,
@@ -27,14 +27,9 @@ from anymask.engine.simulation.self_training import SelfTrainingRound
 _Value = Callable[[RoundResult], float | None]
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1c2330; background: #fff; }
-h1 { font-size: 1.7rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid #d8dde6; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-.wide { overflow-x: auto; } img { max-width: 100%; }
-.holds { color: #17663a; } .fails { color: #9a2a1f; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr));
+  gap: 12px; }
+.holds { color: light-dark(#17663a, #6fd39a); } .fails { color: light-dark(#9a2a1f, #ff9a8d); }
 """
 
 
@@ -178,28 +173,22 @@ def _page(
     alone: Sequence[Sequence[SelfTrainingRound]],
 ) -> str:
     images = "".join(
-        f'<img alt="{html.escape(panel.title)}, by round" width="480" '
-        f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        f'<img alt="{html.escape(panel.title)}, by round" src="{data_url(png, "image/png")}">'
         for panel, png in plots
     )
     rows = "".join(
         f"<tr><td>{html.escape(k)}</td><td>{html.escape(v)}</td></tr>" for k, v in facts.items()
     )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>Does the loop close?</title><style>{_STYLE}</style>"
-        "<h1>Does the loop close?</h1>"
-        "<p>The data engine with simulated people. Bands and brackets: 95 % intervals over "
-        f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''} (Student's t). Dotted lines: stages."
-        "</p>"
-        f"<h2>Claims</h2>{_claims_table(found)}"
-        f"<h2>By round</h2>{images}"
-        f'<div class="wide">{_rounds_table(seeds)}</div>'
-        f"<h2>Before and after, on unseen sets</h2>{_unseen_table(seeds)}"
-        f"{_alone_table(alone)}"
-        f"<h2>What was run</h2><table>{rows}</table></html>"
-    )
+    seeds_text = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+    body = f"""<p class="soft">The data engine with simulated people. Bands and brackets: 95 %
+intervals over {seeds_text} (Student's t). Dotted lines: stages.</p>
+<section><h2>Claims</h2>{_claims_table(found)}</section>
+<section><h2>By round</h2><div class="plots">{images}</div></section>
+<section><h2>The same in numbers</h2>{_rounds_table(seeds)}</section>
+<section><h2>Before and after, on unseen sets</h2>{_unseen_table(seeds)}</section>
+{_alone_table(alone)}
+<section><h2>What was run</h2><table>{rows}</table></section>"""
+    return html_page("Does the loop close?", body, _STYLE)
 
 
 def _claims_table(found: Sequence[Claim]) -> str:
@@ -278,8 +267,9 @@ def _alone_table(alone: Sequence[Sequence[SelfTrainingRound]]) -> str:
         for r in rounds
     )
     return (
-        "<h2>Without people: the model's own masks as labels</h2><table><tr><th>masks</th>"
-        f"<th>mean IoU held out</th><th>learned from</th><th>right</th></tr>{rows}</table>"
+        "<section><h2>Without people: the model's own masks as labels</h2><table><tr><th>masks</th>"
+        "<th>mean IoU held out</th><th>learned from</th><th>right</th></tr>"
+        f"{rows}</table></section>"
     )
 
 
