@@ -43,6 +43,8 @@ def test_readme_shows_every_command_with_arguments_that_parse() -> None:
         "serve",
         "studio",
         "convert",
+        "dataset",
+        "engine",
         "completion",
     }
 

@@ -79,3 +79,9 @@ def test_an_admin_invites_lets_in_reads_figures_and_has_others_told(
     served: tuple[str, str], tmp_path: Path
 ) -> None:
     run_script("manage_server.mjs", *served, tmp_path / "out")
+
+
+def test_masks_are_rated_with_keys_alone_and_a_reviewer_reads_the_figures(
+    served: tuple[str, str], tmp_path: Path
+) -> None:
+    run_script("quality_server.mjs", *served, tmp_path)

@@ -28,6 +28,9 @@ REVIEWERS = {
     ("get", "/api/projects/{project_id}/members"),
     ("get", "/api/projects/{project_id}/export"),
     ("post", "/api/images/{image_id}/review"),
+    ("post", "/api/projects/{project_id}/rating/jobs"),
+    ("get", "/api/projects/{project_id}/rating/figures"),
+    ("get", "/api/projects/{project_id}/audit/figures"),
 }
 ADMINS = {
     ("post", "/api/invitations"),

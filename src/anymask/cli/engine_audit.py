@@ -47,7 +47,7 @@ def _begin(args: argparse.Namespace) -> int:
                 args.dataset,
                 name=args.project,
                 image_ids=chosen,
-                on_image=lambda: progress.update() and None,
+                on_image=progress.update,
             )
     if args.json:
         print(json.dumps({"project_id": project, "image_ids": chosen}))

@@ -72,7 +72,7 @@ def _begin(args: argparse.Namespace) -> int:
                 raters=args.raters,
                 seed=args.seed,
                 has_points=args.points,
-                on_image=lambda: progress.update() and None,
+                on_image=progress.update,
             )
     masks = {name: sum(name in one.masks for one in objects) for name in sources}
     if args.json:

@@ -53,7 +53,7 @@ def begin_audit(
     *,
     name: str,
     image_ids: Iterable[int],
-    on_image: Callable[[], None] = lambda: None,
+    on_image: Callable[[], object] = lambda: None,
 ) -> int:
     """Put the images of a sample, with their masks as they are, into a studio; return the project.
 

@@ -36,7 +36,7 @@ def begin_study(
     raters: int = 1,
     seed: int = 0,
     has_points: bool = False,
-    on_image: Callable[[], None] = lambda: None,
+    on_image: Callable[[], object] = lambda: None,
 ) -> int:
     """Put objects' masks into a studio as jobs, shuffled over sources; return the project.
 

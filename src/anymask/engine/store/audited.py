@@ -11,7 +11,8 @@ from anymask.core.rle import Rle
 from anymask.engine.store.export import annotation_rle
 from anymask.engine.store.imports import id_of_content, import_masks
 from anymask.engine.store.projects import get_project
-from anymask.engine.store.tables import Annotation, AuditedMask, Image, ImageState, User
+from anymask.engine.store.quality_tables import AuditedMask
+from anymask.engine.store.tables import Annotation, Image, ImageState, User
 
 _DONE = (ImageState.SUBMITTED, ImageState.ACCEPTED)
 

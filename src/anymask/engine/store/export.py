@@ -11,7 +11,8 @@ from anymask.core.records import ImageRecord
 from anymask.core.rle import Rle
 from anymask.engine.store.annotations import list_annotations
 from anymask.engine.store.projects import get_project
-from anymask.engine.store.tables import Annotation, AuditedMask, Image, ImageState
+from anymask.engine.store.quality_tables import AuditedMask
+from anymask.engine.store.tables import Annotation, Image, ImageState
 
 _PAGE = 500
 _SUFFIXES = {

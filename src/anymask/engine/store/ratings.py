@@ -15,7 +15,8 @@ from anymask.core.rle import Rle
 from anymask.dataset.place_random import unit_hash
 from anymask.engine.store.events import IDLE_SECONDS
 from anymask.engine.store.projects import get_image, get_project
-from anymask.engine.store.tables import Image, Rating, RatingJob, User
+from anymask.engine.store.quality_tables import Rating, RatingJob
+from anymask.engine.store.tables import Image, User
 
 LOWEST, HIGHEST = 1, 10
 OPEN_SECONDS = 900.0

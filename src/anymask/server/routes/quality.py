@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from anymask.core.rle import Rle
 from anymask.engine.quality.audit_figures import measure_audit
@@ -50,12 +50,14 @@ def get_rating_progress(project_id: RowId, user: Annotator, studio: StudioOf) ->
     return RatingProgressView.model_validate(progress)
 
 
-@router.post("/rating/next")
-def next_rating_job(project_id: RowId, user: Annotator, studio: StudioOf) -> RatingJobView | None:
-    """Give the mask to rate now; null if none is left for who asks."""
+@router.post("/rating/next", responses={204: {"description": "None is left for who asks."}})
+def next_rating_job(project_id: RowId, user: Annotator, studio: StudioOf) -> RatingJobView:
+    """Give the mask to rate now: one's open one first."""
     with studio.database.writing() as session:
         found = ratings.next_job(session, project_id, user, studio.database.now())
-        return None if found is None else _view(found)
+        if found is None:
+            return Response(status_code=204)  # type: ignore[return-value]
+        return _view(found)
 
 
 @router.post("/rating/jobs/{job_id}/touch", status_code=204)
@@ -75,10 +77,12 @@ def rate_mask(
 
 
 @router.post("/rating/undo")
-def take_rating_back(project_id: RowId, user: Annotator, studio: StudioOf) -> bool:
-    """Take one's last rating back, so that it is the next job; false without any."""
+def take_rating_back(project_id: RowId, user: Annotator, studio: StudioOf) -> RatingProgressView:
+    """Take one's last rating back, so that it is the next job; nothing changes without any."""
     with studio.database.writing() as session:
-        return ratings.take_back(session, project_id, user, studio.database.now())
+        ratings.take_back(session, project_id, user, studio.database.now())
+        progress = ratings.rating_progress(session, project_id, user)
+    return RatingProgressView.model_validate(progress)
 
 
 @router.get("/rating/figures")

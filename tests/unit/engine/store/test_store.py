@@ -23,6 +23,7 @@ from anymask.engine.store.annotations import MaskDraft, VersionConflictError
 from anymask.engine.store.database import Database, migrate
 from anymask.engine.store.events import Action, log_actions
 from anymask.engine.store.members import check_image_visible
+from anymask.engine.store.quality_tables import Rating
 from anymask.engine.store.statistics import project_statistics
 from anymask.engine.store.tables import Decision, ImageState, Role, Row, User
 from databases import find_postgres, running_postgres
@@ -131,6 +132,7 @@ def test_an_older_schema_is_brought_up_to_date_with_its_rows(url: str) -> None:
 
 def test_the_migrations_make_the_tables_that_the_code_has(database: Database, url: str) -> None:
     found = inspect(create_engine(url.replace("postgresql://", "postgresql+pg8000://")))
+    assert Rating.__table__ in Row.metadata.sorted_tables  # those of other modules, too
     for table in Row.metadata.sorted_tables:
         columns = {column["name"]: column["nullable"] for column in found.get_columns(table.name)}
         assert columns == {column.name: column.nullable for column in table.columns}

@@ -1,6 +1,7 @@
 /** A project's images: how far they are, the next one to annotate, uploads and exports. */
 import { useEffect, useState } from "react";
 import type { Api } from "../../api/client";
+import { ratingProgress } from "../../api/quality";
 import type { ImageState, ListedImage, User } from "../../api/wire";
 import { Icon } from "../Icon";
 import { ExportMenu } from "./ExportMenu";
@@ -27,6 +28,7 @@ export function ImagesScreen({ api, user, project: id }: Props) {
   const [more, setMore] = useState<readonly ListedImage[]>([]);
   const [isWhole, setIsWhole] = useState(false);
   const project = useLoaded(() => api.project(id), [api, id]);
+  const rating = useLoaded(() => ratingProgress(api, id), [api, id]);
   const page = (after: number) =>
     api.images(id, { limit: PAGE, after, name: wanted, ...(state && { state }) });
   const first = useLoaded(() => page(0), [api, id, state, wanted]);
@@ -68,6 +70,16 @@ export function ImagesScreen({ api, user, project: id }: Props) {
         {user.role !== "annotator" && (
           <a className="button" href={hashOf({ screen: "privacy", project: id, image: null })}>
             Faces and plates
+          </a>
+        )}
+        {user.role !== "annotator" && (
+          <a className="button" href={hashOf({ screen: "quality", project: id })}>
+            Quality
+          </a>
+        )}
+        {(rating.value?.wanted ?? 0) > 0 && (
+          <a className="button" href={hashOf({ screen: "rating", project: id })}>
+            Rate masks
           </a>
         )}
         {user.role === "admin" && (

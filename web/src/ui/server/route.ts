@@ -7,6 +7,8 @@ export type Route =
   | { readonly screen: "images"; readonly project: number }
   | { readonly screen: "dashboard"; readonly project: number }
   | { readonly screen: "webhooks"; readonly project: number }
+  | { readonly screen: "rating"; readonly project: number }
+  | { readonly screen: "quality"; readonly project: number }
   /** Faces and plates; `image` is null for the list of pictures. */
   | { readonly screen: "privacy"; readonly project: number; readonly image: number | null }
   /** `image` is null for the next of the queue. */
@@ -22,7 +24,8 @@ export function readRoute(hash: string): Route {
   if (first === "invitation" && second) return { screen: "invitation", secret: second };
   const project = idOf(second);
   if (first !== "projects" || project === null) return { screen: "projects" };
-  if (third === "dashboard" || third === "webhooks") return { screen: third, project };
+  if (third === "dashboard" || third === "webhooks" || third === "rating" || third === "quality")
+    return { screen: third, project };
   const image = idOf(fourth);
   if (third === "privacy") return { screen: "privacy", project, image };
   if (third === "work") return { screen: "work", project, image };
@@ -42,6 +45,8 @@ export function hashOf(route: Route): string {
       return `#/projects/${route.project}`;
     case "dashboard":
     case "webhooks":
+    case "rating":
+    case "quality":
       return `#/projects/${route.project}/${route.screen}`;
     case "privacy":
       return `#/projects/${route.project}/privacy${route.image === null ? "" : `/${route.image}`}`;
