@@ -8,7 +8,7 @@ VIEWER := src/anymask/dataset/viewer_pages/viewer.html
 # Node comes into the environment from the extra `dev`.
 NPM := PATH="$(abspath $(BIN)):$$PATH" npm
 
-.PHONY: setup demo serve web web-test test test-all check bench clean
+.PHONY: setup demo serve simulate web web-test test test-all check bench clean
 
 setup: $(VENV)/.installed  ## a virtual environment with everything
 
@@ -26,6 +26,10 @@ demo: setup  ## masks of a real photo from a point, a box, a mask and several po
 
 serve: setup web  ## the studio with sample photos; prints the address and the first password
 	$(BIN)/anymask serve --data studio --sample
+
+DATA ?= $(or $(ANYMASK_DATA),../shared/data)
+simulate: setup web  ## the whole data engine with simulated people, three seeds, under an hour; DATA has train/ and eval/
+	$(BIN)/anymask engine simulate --train $(DATA)/train --eval $(DATA)/eval --seeds 3 -o simulation
 
 web: $(STUDIO) $(VIEWER)  ## the pages of studio and data set viewer, built from web/ into the package
 
